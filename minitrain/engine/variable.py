@@ -1,0 +1,201 @@
+"""`Variable`: a value that changes, while everything read from it before keeps what it was.
+
+Operations see a variable through a snapshot: a Tensor over its array. `assign` writes in place where nobody else
+holds the array or a view of it, which reference counts tell, and into a fresh array otherwise: copy on write that
+costs nothing when nobody holds on. A tape differentiates with respect to the variable by adding up what arrives at
+the snapshots that were read while it recorded.
+"""
+
+from __future__ import annotations
+
+from sys import getrefcount
+from typing import Any
+
+import numpy as np
+
+from minitrain.dtypes import as_dtype
+from minitrain.engine.convert import constant, to_array
+from minitrain.engine.tensor import Tensor, TensorLike, numpy_repr
+from minitrain.engine.trail import STATE
+from minitrain.errors import DTypeError, InvalidArgumentError, ShapeError
+
+__all__ = ["Variable"]
+
+
+class Variable(TensorLike):
+    """A mutable value that tapes watch by themselves where it is trainable and floating.
+
+    `initial_value`: anything that `constant` takes, or a function of no arguments that gives it; it is copied.
+    `trainable`: whether tapes watch it unasked. `name`: for messages. `dtype`: casts the initial value. `shape`: what
+    the initial value must have. Raises as `constant` does, and ShapeError where `shape` differs.
+
+    >>> v = Variable([1.0, 2.0])
+    >>> v.assign_add([10.0, 10.0])
+    <mt.Variable 'Variable:0' shape=(2,) dtype=float32, numpy=array([11., 12.], dtype=float32)>
+    """
+
+    __slots__ = ("__weakref__", "_name", "_tensor", "_trainable")
+
+    def __init__(
+        self,
+        initial_value: Any = None,
+        trainable: bool | None = None,
+        name: str | None = None,
+        dtype: Any = None,
+        shape: Any = None,
+    ) -> None:
+        if callable(initial_value):
+            initial_value = initial_value()
+        if initial_value is None:
+            raise InvalidArgumentError("The `initial_value` of a Variable must be given, received None.")
+        if isinstance(initial_value, TensorLike) and dtype is not None:
+            array = to_array(initial_value, as_dtype(dtype).dtype)
+        else:
+            array = np.array(constant(initial_value, dtype)._array, order="C")
+        if shape is not None and tuple(shape) != array.shape:
+            raise ShapeError(
+                f"Variable {name or 'Variable'!r}: `shape` is {tuple(shape)}, received an initial value of shape "
+                f"{array.shape}."
+            )
+        self._tensor = Tensor(array)
+        self._trainable = True if trainable is None else bool(trainable)
+        self._name = name or "Variable"
+
+    @property
+    def name(self) -> str:
+        """The name, with TensorFlow's ":0" behind it."""
+        return f"{self._name}:0"
+
+    @property
+    def trainable(self) -> bool:
+        """Whether tapes watch this variable unasked."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self._trainable = bool(value)
+
+    @property
+    def value(self) -> Tensor:
+        """The present value as a Tensor, read on the tape."""
+        return self.read_value()
+
+    def read_value(self) -> Tensor:
+        """The present value as a Tensor of its own, through which gradients flow to the variable."""
+        tensor = self._read()
+        trail = STATE.trail
+        if trail is None:
+            return tensor
+        return IDENTITY[0](tensor)
+
+    def assign(
+        self, value: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True
+    ) -> Variable:
+        """Replace the value. `value` must have this shape and, if it is a Tensor, this dtype. Returns the variable.
+
+        Raises ShapeError or DTypeError, naming the variable, before anything is changed.
+        """
+        self._write(self._accept(value, "assign"))
+        return self
+
+    def assign_add(
+        self, delta: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True
+    ) -> Variable:
+        """Add `delta` to the value, in place where nobody holds on to it. Raises as `assign` does."""
+        self._update(np.add, self._accept(delta, "assign_add"))
+        return self
+
+    def assign_sub(
+        self, delta: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True
+    ) -> Variable:
+        """Subtract `delta` from the value, in place where nobody holds on to it. Raises as `assign` does."""
+        self._update(np.subtract, self._accept(delta, "assign_sub"))
+        return self
+
+    def _read(self) -> Tensor:
+        trail = STATE.trail
+        if trail is None:
+            return self._tensor
+        snapshot = trail.reads.get(id(self))
+        if snapshot is not None and snapshot._array is self._tensor._array:
+            return snapshot
+        snapshot = trail.reads[id(self)] = Tensor(self._tensor._array)
+        for tape in trail.listening():
+            tape._notice(self, snapshot)
+        return snapshot
+
+    def _peek(self) -> Any:
+        return self._tensor._array
+
+    def _accept(self, value: Any, method: str) -> Any:
+        """`value` as an ndarray of this variable's shape and dtype, or the error that names the variable."""
+        mine = self._tensor._array
+        if isinstance(value, TensorLike):
+            array = value._peek()
+            if array.dtype is not mine.dtype:
+                raise DTypeError(
+                    f"Cannot {method} a value of dtype {array.dtype.name} to variable '{self.name}' of dtype "
+                    f"{mine.dtype.name}. Use minitrain.cast."
+                )
+        else:
+            try:
+                array = to_array(value, mine.dtype)
+            except DTypeError as error:
+                raise DTypeError(f"Cannot {method} to variable '{self.name}': {error}") from error
+        if array.shape != mine.shape:
+            raise ShapeError(
+                f"Cannot {method} value to variable '{self.name}': shape mismatch. The variable has shape "
+                f"{mine.shape}, the value has shape {array.shape}."
+            )
+        return array
+
+    def _write(self, array: Any) -> None:
+        if self._is_sole_owner():
+            np.copyto(self._tensor._array, array)
+        else:
+            self._tensor = Tensor(np.array(array, order="C"))
+
+    def _update(self, ufunc: np.ufunc, delta: Any) -> None:
+        if self._is_sole_owner():
+            ufunc(self._tensor._array, delta, out=self._tensor._array)
+        else:
+            self._tensor = Tensor(np.asarray(ufunc(self._tensor._array, delta)))
+
+    def _is_sole_owner(self) -> bool:
+        """Whether neither the snapshot nor its array is held by anybody else, views included: they count as bases."""
+        tensor = self._tensor
+        return getrefcount(tensor) <= SOLE_TENSOR and getrefcount(tensor._array) <= SOLE_ARRAY
+
+    def __repr__(self) -> str:
+        array = self._tensor._array
+        return f"<mt.Variable '{self.name}' shape={array.shape} dtype={array.dtype.name}, numpy={numpy_repr(array)}>"
+
+    __str__ = __repr__
+
+    def __copy__(self) -> Variable:
+        return Variable(self, self._trainable, self._name)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Variable:
+        copied = memo[id(self)] = self.__copy__()
+        return copied
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Variable, (self._tensor._array, self._trainable, self._name)
+
+
+IDENTITY: list[Any] = []  # `minitrain.ops` puts the recorded identity here
+
+
+def _sole_counts() -> tuple[int, int]:
+    """What `getrefcount` says in `_is_sole_owner` where nobody else holds on: it differs between Python versions."""
+    holder = Variable.__new__(Variable)
+    holder._tensor = Tensor(np.zeros(1))
+
+    def look(self: Variable) -> tuple[int, int]:
+        tensor = self._tensor
+        return getrefcount(tensor), getrefcount(tensor._array)
+
+    return look(holder)
+
+
+SOLE_TENSOR, SOLE_ARRAY = _sole_counts()

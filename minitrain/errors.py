@@ -1,0 +1,64 @@
+"""Every error that minitrain raises on purpose, in one tree.
+
+    MinitrainError
+    ├── InvalidArgumentError (ValueError)     a value that cannot be used: an axis, an option, a label
+    │   ├── ShapeError                        shapes that do not fit each other
+    │   └── NonFiniteError                    a NaN or an infinity, found by `debugging`
+    ├── OutOfRangeError (IndexError)          an index beyond the end of an axis
+    ├── DTypeError (TypeError)                a dtype, or a Python type, that cannot be used
+    └── TapeError (RuntimeError)              a tape that is used in the wrong order
+
+Each one is also a built-in exception, so that `except ValueError` works as people expect. Messages say what was
+expected, what came, and what to do.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = [
+    "DTypeError",
+    "InvalidArgumentError",
+    "MinitrainError",
+    "NonFiniteError",
+    "OutOfRangeError",
+    "ShapeError",
+    "TapeError",
+    "nearest_names",
+]
+
+
+class MinitrainError(Exception):
+    """The root of the tree: catches every error that minitrain raises on purpose."""
+
+
+class InvalidArgumentError(MinitrainError, ValueError):
+    """An argument has a value that cannot be used."""
+
+
+class ShapeError(InvalidArgumentError):
+    """Shapes do not fit each other, or not what was promised."""
+
+
+class NonFiniteError(InvalidArgumentError):
+    """A NaN or an infinity appeared where `debugging` was asked to look for them."""
+
+
+class OutOfRangeError(MinitrainError, IndexError):
+    """An index lies outside its axis."""
+
+
+class DTypeError(MinitrainError, TypeError):
+    """A dtype, or the Python type of an argument, cannot be used."""
+
+
+class TapeError(MinitrainError, RuntimeError):
+    """A tape is used in an order that cannot work, such as twice where it holds for once."""
+
+
+def nearest_names(name: str, known: Iterable[str]) -> str:
+    """A clause for error messages: the known names nearest to `name`, or all of them where none is near."""
+    known = sorted(known)
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
+    if near:
+        return "Did you mean " + " or ".join(repr(other) for other in near) + "?"
+    return "Known names: " + ", ".join(known) + "."

@@ -1,0 +1,26 @@
+"""`tf.linalg`: products, diagonals and decompositions of matrices in the last two axes, under TensorFlow's names."""
+
+from minitrain.ops.creation import eye
+from minitrain.ops.linear import (
+    band_part,
+    cholesky,
+    det,
+    diag,
+    diag_part,
+    einsum,
+    inv,
+    logdet,
+    matmul,
+    matvec,
+    slogdet,
+    solve,
+    tensordot,
+    trace,
+)
+from minitrain.ops.neural import global_norm, l2_normalize
+from minitrain.ops.reduction import norm
+from minitrain.ops.shaping import matrix_transpose
+
+adjoint = matrix_transpose
+
+__all__ = [name for name in dir() if not name.startswith("_")]

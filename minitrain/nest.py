@@ -1,0 +1,78 @@
+"""Nested structures: lists, tuples, named tuples and dicts with anything at their leaves.
+
+`flatten` lists the leaves, `pack_sequence_as` puts leaves back, `map_structure` does both: the three functions of
+`tf.nest`, with dicts in the order of their sorted keys as there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from minitrain.errors import InvalidArgumentError
+
+__all__ = ["assert_same_structure", "flatten", "is_nested", "map_structure", "pack_sequence_as"]
+
+
+def is_nested(structure: Any) -> bool:
+    """Whether `structure` is a list, a tuple or a dict, rather than a leaf."""
+    return isinstance(structure, (list, tuple, Mapping))
+
+
+def flatten(structure: Any) -> list[Any]:
+    """The leaves in order; a leaf alone is a list of one.
+
+    >>> flatten({"b": [1, 2], "a": 3})
+    [3, 1, 2]
+    """
+    if not is_nested(structure):
+        return [structure]
+    return [leaf for child in _children(structure) for leaf in flatten(child)]
+
+
+def pack_sequence_as(structure: Any, flat_sequence: list[Any]) -> Any:
+    """The leaves of `flat_sequence` in the shape of `structure`. Raises where their number differs."""
+    expected = len(flatten(structure))
+    if len(flat_sequence) != expected:
+        raise InvalidArgumentError(f"Expected {expected} leaves for the structure, received {len(flat_sequence)}.")
+    return _pack(structure, iter(flat_sequence))
+
+
+def map_structure(func: Callable[..., Any], *structures: Any) -> Any:
+    """Apply `func` to the leaves that stand at the same place in each structure."""
+    for other in structures[1:]:
+        assert_same_structure(structures[0], other)
+    leaves = zip(*(flatten(each) for each in structures), strict=True)
+    return pack_sequence_as(structures[0], [func(*each) for each in leaves])
+
+
+def assert_same_structure(nest1: Any, nest2: Any) -> None:
+    """Raise InvalidArgumentError where the two structures differ in anything but their leaves."""
+    if is_nested(nest1) != is_nested(nest2) or (is_nested(nest1) and not _alike(nest1, nest2)):
+        raise InvalidArgumentError(f"The two structures do not match: {nest1!r} and {nest2!r}.")
+    if is_nested(nest1):
+        for one, two in zip(_children(nest1), _children(nest2), strict=True):
+            assert_same_structure(one, two)
+
+
+def _alike(one: Any, two: Any) -> bool:
+    if isinstance(one, Mapping) or isinstance(two, Mapping):
+        return isinstance(one, Mapping) and isinstance(two, Mapping) and sorted(one) == sorted(two)
+    return type(one) is type(two) and len(one) == len(two)
+
+
+def _children(structure: Any) -> list[Any]:
+    if isinstance(structure, Mapping):
+        return [structure[key] for key in sorted(structure)]
+    return list(structure)
+
+
+def _pack(structure: Any, leaves: Iterator[Any]) -> Any:
+    if isinstance(structure, Mapping):
+        packed = {key: _pack(structure[key], leaves) for key in sorted(structure)}
+        return {key: packed[key] for key in structure}
+    if isinstance(structure, tuple) and hasattr(structure, "_fields"):
+        return type(structure)(*(_pack(child, leaves) for child in structure))
+    if isinstance(structure, (list, tuple)):
+        return type(structure)(_pack(child, leaves) for child in structure)
+    return next(leaves)

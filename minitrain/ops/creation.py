@@ -1,0 +1,172 @@
+"""Tensors made from shapes and numbers. None of them depends on a value, so that none has a gradient."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from minitrain.dtypes import as_dtype, float32, int32, promote
+from minitrain.engine.convert import as_tensor, constant, convert_to_tensor, dtype_or, tensors
+from minitrain.engine.primitive import primitive
+from minitrain.engine.tensor import Tensor
+from minitrain.errors import InvalidArgumentError
+from minitrain.ops.axes import as_int, as_shape
+
+__all__ = [
+    "constant",
+    "convert_to_tensor",
+    "eye",
+    "fill",
+    "linspace",
+    "one_hot",
+    "ones",
+    "ones_like",
+    "range",
+    "zeros",
+    "zeros_like",
+]
+
+
+@primitive(name="zeros")
+def _zeros(*, shape, dtype):
+    return np.zeros(shape, dtype)
+
+
+@primitive(name="zeros_like")
+def _zeros_like(x):
+    return np.zeros(x.shape, x.dtype)
+
+
+@primitive(name="ones_like")
+def _ones_like(x):
+    return np.ones(x.shape, x.dtype)
+
+
+def zeros(shape: Any, dtype: Any = float32, name: str | None = None) -> Tensor:
+    """A Tensor of zeros of the given shape."""
+    return Tensor(np.zeros(as_shape(shape), as_dtype(dtype).dtype))
+
+
+def ones(shape: Any, dtype: Any = float32, name: str | None = None) -> Tensor:
+    """A Tensor of ones of the given shape."""
+    return Tensor(np.ones(as_shape(shape), as_dtype(dtype).dtype))
+
+
+def zeros_like(input: Any, dtype: Any = None, name: str | None = None) -> Tensor:
+    """A Tensor of zeros with the shape of `input` and, unless `dtype` says otherwise, its dtype."""
+    made = _zeros_like(input)
+    return made if dtype is None else Tensor(np.zeros(made.shape, as_dtype(dtype).dtype))
+
+
+def ones_like(input: Any, dtype: Any = None, name: str | None = None) -> Tensor:
+    """A Tensor of ones with the shape of `input` and, unless `dtype` says otherwise, its dtype."""
+    made = _ones_like(input)
+    return made if dtype is None else Tensor(np.ones(made.shape, as_dtype(dtype).dtype))
+
+
+def fill(dims: Any, value: Any, name: str | None = None) -> Tensor:
+    """A Tensor of shape `dims` that holds `value`, a scalar, everywhere."""
+    scalar = as_tensor(value)._array
+    if scalar.ndim:
+        raise InvalidArgumentError(f"`fill` needs a scalar value, received shape {scalar.shape}. Use broadcast_to.")
+    return Tensor(np.full(as_shape(dims), scalar))
+
+
+def eye(
+    num_rows: Any, num_columns: Any = None, batch_shape: Any = None, dtype: Any = float32, name: str | None = None
+) -> Tensor:
+    """The identity matrix, (num_rows, num_columns), repeated over `batch_shape` if given."""
+    rows = as_int(num_rows, "num_rows")
+    columns = rows if num_columns is None else as_int(num_columns, "num_columns")
+    matrix = np.eye(rows, columns, dtype=as_dtype(dtype).dtype)
+    if batch_shape is not None:
+        matrix = np.broadcast_to(matrix, as_shape(batch_shape) + matrix.shape).copy()
+    return Tensor(matrix)
+
+
+def range(start: Any, limit: Any = None, delta: Any = 1, dtype: Any = None, name: str | None = "range") -> Tensor:
+    """The numbers start, start + delta, ... before limit: `range(limit)` or `range(start, limit, delta)`.
+
+    The dtype is what the arguments promote to: int32 for Python ints, float32 where a float is among them.
+    """
+    if limit is None:
+        start, limit = 0, start
+    first, last, step = (each._array for each in tensors([start, limit, delta]))
+    if first.ndim or last.ndim or step.ndim:
+        raise InvalidArgumentError("`range` needs scalars for start, limit and delta.")
+    if step == 0:
+        raise InvalidArgumentError("`range` needs a `delta` other than 0.")
+    dtype = first.dtype if dtype is None else as_dtype(dtype).dtype
+    if first.dtype.kind != "f":
+        return Tensor(np.arange(first, last, step).astype(dtype))
+    count = max(0, int(np.ceil((np.float64(last) - np.float64(first)) / np.float64(step))))
+    if first.dtype == np.float32:  # TensorFlow counts in the float's own precision: 0, 1, 0.3 has four numbers
+        count = max(0, int(np.ceil(np.abs((last - first) / step))))
+    steps = np.arange(count, dtype=first.dtype)
+    return Tensor((first + steps * step).astype(dtype))
+
+
+def linspace(start: Any, stop: Any, num: Any, name: str | None = None, axis: int = 0) -> Tensor:
+    """`num` evenly spaced numbers from start to stop, both included. Python ints give float64, as in TensorFlow."""
+    first, last = (each._array for each in tensors([start, stop]))
+    count = as_int(num, "num")
+    if count <= 0:
+        raise InvalidArgumentError(f"`linspace` needs `num` of 1 or more, received {count}.")
+    dtype = first.dtype if first.dtype.kind == "f" else np.dtype(np.float64)
+    return Tensor(np.linspace(first.astype(dtype), last.astype(dtype), count, axis=axis, dtype=dtype))
+
+
+@primitive(name="one_hot")
+def _one_hot(indices, *, depth, on_value, off_value, axis, dtype):
+    hit = np.expand_dims(indices, axis) == np.arange(depth).reshape((depth,) + (1,) * (-axis - 1))
+    return np.where(hit, np.asarray(on_value, dtype), np.asarray(off_value, dtype))
+
+
+def one_hot(
+    indices: Any,
+    depth: Any,
+    on_value: Any = None,
+    off_value: Any = None,
+    axis: int | None = None,
+    dtype: Any = None,
+    name: str | None = None,
+) -> Tensor:
+    """`on_value` (1) at each index along a new axis of size `depth`, `off_value` (0) elsewhere.
+
+    `indices`: integers of any shape; one outside [0, depth) gives a row of off_value. `axis`: where the new axis
+    stands, last by default. `dtype`: float32 unless the values have one.
+    """
+    on = constant(1.0 if on_value is None else on_value)._array
+    off = constant(0.0 if off_value is None else off_value)._array
+    decided = promote(on.dtype, off.dtype) if on_value is not None and off_value is not None else None
+    if decided is None:
+        decided = on.dtype if on_value is not None else off.dtype if off_value is not None else float32.dtype
+    indices = as_tensor(indices)
+    ndim = len(indices.shape) + 1
+    place = -1 if axis is None else as_int(axis, "axis")
+    if not -ndim <= place < ndim:
+        raise InvalidArgumentError(f"Invalid `axis` {axis} for indices with {ndim - 1} dimension(s).")
+    return _one_hot(
+        indices,
+        depth=as_int(depth, "depth"),
+        on_value=on,
+        off_value=off,
+        axis=place - ndim if place >= 0 else place,
+        dtype=dtype_or(dtype, as_dtype(decided)),
+    )
+
+
+def shape(input: Any, out_type: Any = int32, name: str | None = None) -> Tensor:
+    """The shape of `input` as a Tensor of integers."""
+    return Tensor(np.array(as_tensor(input)._array.shape, as_dtype(out_type).dtype))
+
+
+def size(input: Any, out_type: Any = int32, name: str | None = None) -> Tensor:
+    """The number of elements of `input` as a scalar Tensor."""
+    return Tensor(np.array(as_tensor(input)._array.size, as_dtype(out_type).dtype))
+
+
+def rank(input: Any, name: str | None = None) -> Tensor:
+    """The number of axes of `input` as a scalar int32 Tensor."""
+    return Tensor(np.array(as_tensor(input)._array.ndim, np.int32))

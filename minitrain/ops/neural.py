@@ -1,0 +1,452 @@
+"""Neural network operations: activations, softmaxes, cross-entropies from logits, normalisation.
+
+Names, defaults and edge values are those of `tf.nn`. Cross-entropies are one primitive each, stable for any logits.
+"""
+
+from __future__ import annotations
+
+from math import pi
+from math import sqrt as root
+from typing import Any
+
+import numpy as np
+
+from minitrain.engine.convert import as_tensor, operands, to_dtype
+from minitrain.engine.primitive import ops, primitive
+from minitrain.engine.tensor import Tensor
+from minitrain.errors import DTypeError, InvalidArgumentError, ShapeError
+from minitrain.ops.axes import many_axes, one_axis
+from minitrain.ops.elementwise import (
+    abs,
+    add,
+    exp,
+    log1p,
+    maximum,
+    rsqrt,
+    sigmoid,
+    square,
+    squared_difference,
+    stop_gradient,
+)
+from minitrain.ops.indexing import _within
+from minitrain.ops.reduction import _floats, reduce_mean, reduce_sum
+from minitrain.ops.special import erfc
+
+# -------------------------------------------------------------------------------------------- piecewise activations
+
+
+@primitive(name="gate")
+def _gate(g, x, *, slope, upper):
+    """g where 0 < x (and x < upper), else slope * g: the gradient of the rectifiers."""
+    if slope == 0.0:
+        passes = x > 0 if upper is None else (x > 0) & (x < upper)
+        return g * passes
+    return np.where(x > 0, g, g * slope)
+
+
+@_gate.vjp("g")
+def _(xp, gg, out, g, x, *, slope, upper):
+    return xp.gate(gg, x, slope=slope, upper=upper)
+
+
+@_gate.vjp("x")
+def _(xp, gg, out, g, x, *, slope, upper):
+    return xp.zeros_like(gg)  # not None: a rectifier's second derivative is zero, as in TensorFlow
+
+
+@primitive
+def relu(x):
+    """max(x, 0), elementwise; the gradient at 0 is 0."""
+    return np.maximum(x, 0)
+
+
+@relu.vjp("x")
+def _(xp, g, out, x):
+    return xp.gate(g, out, slope=0.0, upper=None)
+
+
+@primitive
+def relu6(x):
+    """min(max(x, 0), 6), elementwise; the gradient at 0 and at 6 is 0."""
+    return np.minimum(np.maximum(x, 0), x.dtype.type(6))
+
+
+@relu6.vjp("x")
+def _(xp, g, out, x):
+    return xp.gate(g, x, slope=0.0, upper=6.0)
+
+
+@primitive(name="leaky_relu")
+def _leaky_relu(x, *, alpha):
+    return np.where(x > 0, x, x * alpha)
+
+
+@_leaky_relu.vjp("x")
+def _(xp, g, out, x, *, alpha):
+    return xp.gate(g, x, slope=alpha, upper=None)
+
+
+def leaky_relu(features: Any, alpha: float = 0.2, name: str | None = None) -> Tensor:
+    """x above 0, alpha * x below, elementwise. `alpha` is rounded to float32, as in TensorFlow."""
+    return _leaky_relu(_floats(features), alpha=float(np.float32(alpha)))
+
+
+@primitive(floating=True)
+def elu(x):
+    """x above 0, e ** x - 1 below, elementwise."""
+    return np.where(x < 0, np.expm1(np.minimum(x, 0)), x)
+
+
+@elu.vjp("x")
+def _(xp, g, out, x):
+    return g * xp.where(out < 0.0, out + 1.0, xp.ones_like(out))
+
+
+# Klambauer et al. (2017), "Self-Normalizing Neural Networks", eq. 14.
+SELU_ALPHA = 1.6732632423543772848170429916717
+SELU_SCALE = 1.0507009873554804934193349852946
+
+
+@primitive(floating=True)
+def selu(x):
+    """scale * elu(x), with alpha = 1.6733 and scale = 1.0507 that keep mean 0 and variance 1, elementwise."""
+    return SELU_SCALE * np.where(x < 0, SELU_ALPHA * np.expm1(np.minimum(x, 0)), x)
+
+
+@selu.vjp("x")
+def _(xp, g, out, x):
+    return g * xp.where(out < 0.0, out + SELU_SCALE * SELU_ALPHA, SELU_SCALE * xp.ones_like(out))
+
+
+def hard_sigmoid(x: Any, name: str | None = None) -> Tensor:
+    """relu6(x + 3) / 6, elementwise, Keras 3's form."""
+    return relu6(_floats(x) + 3.0) / 6.0
+
+
+def hard_silu(x: Any, name: str | None = None) -> Tensor:
+    """x * hard_sigmoid(x), elementwise."""
+    x = _floats(x)
+    return x * hard_sigmoid(x)
+
+
+hard_swish = hard_silu
+
+# ------------------------------------------------------------------------------------------------ smooth activations
+
+
+@primitive(floating=True)
+def softsign(x):
+    """x / (1 + |x|), elementwise."""
+    return x / (1.0 + np.abs(x))
+
+
+@softsign.vjp("x")
+def _(xp, g, out, x):
+    return g / xp.square(1.0 + xp.abs(x))
+
+
+@primitive(name="silu", floating=True)
+def _silu(x):
+    return x * sigmoid.primitive.kernel(x)
+
+
+@_silu.vjp("x")
+def _(xp, g, out, x):
+    s = xp.sigmoid(x)
+    return g * (s * (1.0 + x * (1.0 - s)))
+
+
+def silu(features: Any, beta: Any = 1.0, name: str | None = None) -> Tensor:
+    """x * sigmoid(beta * x), elementwise; also called swish."""
+    if isinstance(beta, float) and beta == 1.0:
+        return _silu(features)
+    x = _floats(features)
+    return x * sigmoid(x * beta)
+
+
+swish = silu
+
+
+# TensorFlow rounds these two to float32, whatever the dtype.
+INVERSE_ROOT_2 = float(np.float32(root(0.5)))
+GELU_CUBIC = float(np.float32(0.044715))
+GELU_INNER = root(2.0 / pi)
+
+
+@primitive(name="gelu_erf", floating=True)
+def _gelu_erf(x):
+    return 0.5 * x * erfc.primitive.kernel(-x * INVERSE_ROOT_2)
+
+
+@_gelu_erf.vjp("x")
+def _(xp, g, out, x):
+    z = x * INVERSE_ROOT_2
+    return g * (0.5 * xp.erfc(-z) + 0.5 * x * (xp.exp(-z * z) * (2.0 * INVERSE_ROOT_2 / root(pi))))
+
+
+@primitive(name="gelu_tanh", floating=True)
+def _gelu_tanh(x):
+    return 0.5 * x * (1.0 + np.tanh(GELU_INNER * (x + GELU_CUBIC * (x * x * x))))
+
+
+@_gelu_tanh.vjp("x")
+def _(xp, g, out, x):
+    t = xp.tanh(GELU_INNER * (x + GELU_CUBIC * (x * x * x)))
+    inner = GELU_INNER * (1.0 + 3.0 * GELU_CUBIC * (x * x))
+    return g * (0.5 * (1.0 + t) + 0.5 * x * ((1.0 - t * t) * inner))
+
+
+def gelu(features: Any, approximate: bool = False, name: str | None = None) -> Tensor:
+    """x * P(X <= x) for a standard normal X, elementwise; `approximate` uses tanh.
+
+    Source: Hendrycks and Gimpel (2016), "Gaussian Error Linear Units".
+    """
+    return _gelu_tanh(features) if approximate else _gelu_erf(features)
+
+
+@primitive(floating=True)
+def mish(x):
+    """x * tanh(softplus(x)), elementwise. Source: Misra (2019)."""
+    return x * np.tanh(np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x))))
+
+
+@mish.vjp("x")
+def _(xp, g, out, x):
+    t = xp.tanh(xp.softplus(x))
+    return g * (t + x * ((1.0 - t * t) * xp.sigmoid(x)))
+
+
+# ---------------------------------------------------------------------------------------------------------- softmaxes
+
+
+@primitive(name="softmax")
+def _softmax(x, *, axis):
+    shifted = np.exp(x - np.maximum.reduce(x, axis=axis, keepdims=True))
+    return shifted / np.add.reduce(shifted, axis=axis, keepdims=True)
+
+
+@_softmax.vjp("x")
+def _(xp, g, out, x, *, axis):
+    return (g - xp.sum(g * out, axis=axis, keepdims=True)) * out
+
+
+@primitive(name="log_softmax")
+def _log_softmax(x, *, axis):
+    shifted = x - np.maximum.reduce(x, axis=axis, keepdims=True)
+    return shifted - np.log(np.add.reduce(np.exp(shifted), axis=axis, keepdims=True))
+
+
+@_log_softmax.vjp("x")
+def _(xp, g, out, x, *, axis):
+    return g - xp.sum(g, axis=axis, keepdims=True) * xp.exp(out)
+
+
+def softmax(logits: Any, axis: Any = None, name: str | None = None) -> Tensor:
+    """exp(x) / sum(exp(x)) over `axis`, the last by default, without overflow."""
+    x = _floats(logits)
+    return _softmax(x, axis=_class_axes(x, axis))
+
+
+def log_softmax(logits: Any, axis: Any = None, name: str | None = None) -> Tensor:
+    """log(softmax(x)) over `axis`, the last by default, without underflow."""
+    x = _floats(logits)
+    return _log_softmax(x, axis=_class_axes(x, axis))
+
+
+def _class_axes(x: Tensor, axis: Any) -> tuple[int, ...]:
+    if not x._array.ndim:
+        raise ShapeError("A softmax needs at least 1 dimension, received a scalar.")
+    return many_axes(-1 if axis is None else axis, x._array.ndim) or ()
+
+
+# ------------------------------------------------------------------------------------------------------ cross-entropies
+
+
+@primitive(name="softmax_cross_entropy")
+def _softmax_cross_entropy(labels, logits):
+    """(..., k), (..., k) -> (...)"""
+    return -np.add.reduce(labels * _log_softmax.primitive.kernel(logits, axis=-1), axis=-1)
+
+
+@_softmax_cross_entropy.vjp("logits")
+def _(xp, g, out, labels, logits):
+    # As TensorFlow's kernel has it, for labels that sum to 1.
+    return xp.reshape(g, shape=(*g.shape, 1)) * (xp.softmax(logits, axis=-1) - labels)
+
+
+@_softmax_cross_entropy.vjp("labels")
+def _(xp, g, out, labels, logits):
+    return -xp.reshape(g, shape=(*g.shape, 1)) * xp.log_softmax(logits, axis=-1)
+
+
+@primitive(name="sparse_softmax_cross_entropy")
+def _sparse_softmax_cross_entropy(labels, logits):
+    """(...) integers below k, (..., k) -> (...)"""
+    picked = np.take_along_axis(_log_softmax.primitive.kernel(logits, axis=-1), labels[..., None], axis=-1)
+    return -picked[..., 0]
+
+
+@_sparse_softmax_cross_entropy.vjp("logits")
+def _(xp, g, out, labels, logits):
+    k = logits.shape[-1]
+    hot = xp.one_hot(labels, depth=k, on_value=1, off_value=0, axis=-1, dtype=logits.dtype)
+    return xp.reshape(g, shape=(*g.shape, 1)) * (xp.softmax(logits, axis=-1) - hot)
+
+
+@primitive(name="sigmoid_cross_entropy")
+def _sigmoid_cross_entropy(labels, logits):
+    return np.maximum(logits, 0) - logits * labels + np.log1p(np.exp(-np.abs(logits)))
+
+
+@_sigmoid_cross_entropy.vjp("logits")
+def _(xp, g, out, labels, logits):
+    return g * (xp.sigmoid(logits) - labels)
+
+
+@_sigmoid_cross_entropy.vjp("labels")
+def _(xp, g, out, labels, logits):
+    return -g * logits
+
+
+def softmax_cross_entropy_with_logits(labels: Any, logits: Any, axis: Any = -1, name: str | None = None) -> Tensor:
+    """-sum(labels * log_softmax(logits)) over `axis`: (..., k), (..., k) -> (...). Labels should sum to 1.
+
+    Raises ShapeError where the shapes do not broadcast.
+    """
+    t, x = _pair(labels, logits)
+    place = one_axis(axis, x._array.ndim)
+    try:
+        shape = np.broadcast_shapes(t._array.shape, x._array.shape)
+    except ValueError as error:
+        raise ShapeError(
+            f"logits and labels must be broadcastable: logits {x._array.shape}, labels {t._array.shape}. Both hold one "
+            "number per class; for integer labels use sparse_softmax_cross_entropy_with_logits."
+        ) from error
+    t, x = (each if each._array.shape == shape else ops.broadcast_to(each, shape=shape) for each in (t, x))
+    if place != -1:
+        perm = (*(each for each in range(len(shape)) if each != place + len(shape)), place + len(shape))
+        t, x = ops.transpose(t, perm=perm), ops.transpose(x, perm=perm)
+    return _softmax_cross_entropy(t, x)
+
+
+def sparse_softmax_cross_entropy_with_logits(labels: Any, logits: Any, name: str | None = None) -> Tensor:
+    """-log_softmax(logits)[label]: (...) integers below k, (..., k) -> (...).
+
+    Raises InvalidArgumentError for a label outside [0, k), naming it.
+    """
+    t, x = as_tensor(labels), _floats(logits)
+    if t._array.dtype.kind not in "iu":
+        raise DTypeError(f"`labels` must be integers, received dtype {t._array.dtype.name}. Cast them to int32.")
+    if not x._array.ndim or t._array.shape != x._array.shape[:-1]:
+        raise ShapeError(
+            f"`labels` must have the shape of `logits` without its last axis: expected {x._array.shape[:-1]}, received "
+            f"{t._array.shape}."
+        )
+    _within(t._array, x._array.shape[-1], "labels")
+    return _sparse_softmax_cross_entropy(t, x)
+
+
+def sigmoid_cross_entropy_with_logits(labels: Any, logits: Any, name: str | None = None) -> Tensor:
+    """The cross-entropy of independent classes, elementwise: max(x, 0) - x * z + log(1 + exp(-|x|))."""
+    t, x = _pair(labels, logits)
+    _same_shape(t, x)
+    return _sigmoid_cross_entropy(t, x)
+
+
+def weighted_cross_entropy_with_logits(labels: Any, logits: Any, pos_weight: Any, name: str | None = None) -> Tensor:
+    """`sigmoid_cross_entropy_with_logits` with errors on positive labels weighted by `pos_weight`, elementwise."""
+    t, x = _pair(labels, logits)
+    _same_shape(t, x)
+    log_weight = 1.0 + (as_tensor(pos_weight) - 1.0) * t
+    return (1.0 - t) * x + log_weight * (log1p(exp(-abs(x))) + relu(-x))
+
+
+def _pair(labels: Any, logits: Any) -> tuple[Tensor, Tensor]:
+    """Labels and logits as Tensors of the logits' dtype."""
+    t, x = operands(labels, logits)
+    x = _floats(x)
+    return to_dtype(t, x._array.dtype), x
+
+
+def _same_shape(labels: Tensor, logits: Tensor) -> None:
+    if labels._array.shape != logits._array.shape:
+        raise ShapeError(
+            f"`logits` and `labels` must have the same shape, received {logits._array.shape} vs {labels._array.shape}."
+        )
+
+
+# ------------------------------------------------------------------------------------------------------- normalisation
+
+
+def bias_add(value: Any, bias: Any, data_format: str | None = None, name: str | None = None) -> Tensor:
+    """value + bias along the last axis ("NHWC") or axis 1 ("NC..."). (n, ..., c), (c,) -> (n, ..., c)"""
+    x, b = operands(value, bias)
+    shape, of = x._array.shape, b._array.shape
+    first = data_format is not None and data_format.startswith("NC")
+    if len(of) != 1 or len(shape) < 2 or shape[1 if first else -1] != of[0]:
+        raise ShapeError(f"`bias` must be a vector as long as the channels of value {shape}, received {of}.")
+    if first:
+        b = ops.reshape(b, shape=(1, -1) + (1,) * (len(shape) - 2))
+    return add(x, b)
+
+
+def l2_normalize(x: Any, axis: Any = None, epsilon: float = 1e-12, name: str | None = None) -> Tensor:
+    """x / sqrt(max(sum(x ** 2), epsilon)) over `axis`; epsilon protects vectors of zeros."""
+    x = _floats(x)
+    return x * rsqrt(maximum(reduce_sum(square(x), axis, keepdims=True), epsilon))
+
+
+def l2_loss(t: Any, name: str | None = None) -> Tensor:
+    """sum(t ** 2) / 2."""
+    return reduce_sum(square(t)) / 2.0
+
+
+def moments(x: Any, axes: Any, shift: Any = None, keepdims: bool = False, name: str | None = None) -> Any:
+    """The mean and the population variance over `axes`."""
+    x = _floats(x)
+    mean = reduce_mean(x, axes, keepdims=True)
+    variance = reduce_mean(squared_difference(x, stop_gradient(mean)), axes, keepdims=True)
+    if keepdims:
+        return mean, variance
+    out = np.add.reduce(x._array, axis=many_axes(axes, x._array.ndim)).shape
+    return ops.reshape(mean, shape=out), ops.reshape(variance, shape=out)
+
+
+def batch_normalization(
+    x: Any, mean: Any, variance: Any, offset: Any, scale: Any, variance_epsilon: float, name: str | None = None
+) -> Tensor:
+    """scale * (x - mean) / sqrt(variance + variance_epsilon) + offset, broadcasting; offset and scale may be None."""
+    x = _floats(x)
+    factor = rsqrt(as_tensor(variance) + variance_epsilon)
+    if scale is not None:
+        factor = factor * scale
+    return x * factor + (offset - mean * factor if offset is not None else -mean * factor)
+
+
+def clip_by_norm(t: Any, clip_norm: Any, axes: Any = None, name: str | None = None) -> Tensor:
+    """t scaled down so that its L2 norm over `axes` is at most `clip_norm`; unchanged where it is already."""
+    t = _floats(t)
+    squares = reduce_sum(t * t, axes, keepdims=True)
+    is_positive = squares > 0.0
+    norm = ops.where(is_positive, ops.sqrt(ops.where(is_positive, squares, ops.ones_like(squares))), squares)
+    clip_norm = operands(t, clip_norm)[1]
+    return t * clip_norm / maximum(norm, clip_norm)
+
+
+def global_norm(t_list: Any, name: str | None = None) -> Tensor:
+    """The L2 norm of all elements of a list of Tensors together; None entries are left out."""
+    squares = [reduce_sum(square(_floats(t))) for t in t_list if t is not None]
+    if not squares:
+        raise InvalidArgumentError("`global_norm` needs at least one tensor that is not None.")
+    return ops.sqrt(ops.add_n(*squares))
+
+
+def clip_by_global_norm(t_list: Any, clip_norm: Any, use_norm: Any = None, name: str | None = None) -> Any:
+    """A list of Tensors scaled down together so that their global norm is at most `clip_norm`, and that norm.
+
+    None entries stay None. A norm that is not finite makes everything NaN, so that it is not overlooked.
+    """
+    norm = global_norm(t_list) if use_norm is None else as_tensor(use_norm)
+    limit = operands(norm, clip_norm)[1]
+    scale = limit * ops.minimum(1.0 / norm, 1.0 / limit) + (norm - norm)
+    return [None if t is None else _floats(t) * scale for t in t_list], norm

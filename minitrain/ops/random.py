@@ -1,0 +1,312 @@
+"""Random tensors from seeded streams. The same seed gives the same numbers on every run.
+
+Drawing is an operation: a mask is drawn, then multiplied, so that the backward pass uses the same mask. Functions
+draw from the global stream, which `set_seed` starts anew, or, with `seed=`, from a stream of that seed's own.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from minitrain.dtypes import as_dtype, float32, int64
+from minitrain.engine.convert import as_tensor, to_array
+from minitrain.engine.primitive import ops, primitive
+from minitrain.engine.tensor import Tensor
+from minitrain.errors import DTypeError, InvalidArgumentError
+from minitrain.ops.axes import as_int, as_shape
+from minitrain.ops.reduction import _floats
+
+# ------------------------------------------------------------------------------------------------------- primitives
+
+
+@primitive(name="random_normal")
+def _normal(*, stream, shape, dtype):
+    return _draw_floats(stream.standard_normal, shape, dtype)
+
+
+@primitive(name="random_uniform")
+def _uniform(*, stream, shape, dtype):
+    """In [0, 1)."""
+    return _draw_floats(stream.random, shape, dtype)
+
+
+@primitive(name="random_integers")
+def _integers(*, stream, shape, low, high, dtype):
+    return np.asarray(stream.integers(low, high, shape, dtype))
+
+
+@primitive(name="random_truncated_normal")
+def _truncated_normal(*, stream, shape, dtype):
+    """Standard normal numbers, drawn again while beyond two standard deviations."""
+    out = np.asarray(stream.standard_normal(shape))
+    beyond = np.abs(out) > 2.0
+    while beyond.any():
+        out[beyond] = stream.standard_normal(int(beyond.sum()))
+        beyond = np.abs(out) > 2.0
+    return out.astype(dtype)
+
+
+@primitive(name="dropout_mask")
+def _dropout_mask(*, stream, shape, rate, dtype):
+    """1 / (1 - rate) where a uniform number is at least `rate`, else 0."""
+    kept = np.asarray(stream.random(shape, np.float32) >= rate)
+    return kept * dtype.type(1.0 / (1.0 - rate))
+
+
+@primitive(name="random_permutation")
+def _permutation(*, stream, size):
+    return stream.permutation(size)
+
+
+def _draw_floats(draw: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
+    if dtype == np.float16:
+        return np.asarray(draw(shape, np.float32)).astype(dtype)
+    return np.asarray(draw(shape, dtype))
+
+
+# ---------------------------------------------------------------------------------------------------------- streams
+
+
+class Generator:
+    """A seeded stream of random numbers of one's own (PCG64), independent of the global one.
+
+    `seed`: an integer, or None for one that the operating system picks. `state` can be read, kept and set again.
+
+    >>> Generator(1).uniform([2]) == Generator.from_seed(1).uniform([2])
+    <mt.Tensor: shape=(2,), dtype=bool, numpy=array([ True,  True])>
+    """
+
+    def __init__(self, seed: int | None = None) -> None:
+        self._stream = np.random.Generator(np.random.PCG64(None if seed is None else _seed_words(seed)))
+
+    @classmethod
+    def from_seed(cls, seed: int, alg: Any = None) -> Generator:
+        """A stream that starts from `seed`."""
+        return cls(seed)
+
+    @classmethod
+    def from_non_deterministic_state(cls, alg: Any = None) -> Generator:
+        """A stream that starts from a seed of the operating system's."""
+        return cls()
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """Where the stream stands, as plain data."""
+        return dict(self._stream.bit_generator.state)
+
+    @state.setter
+    def state(self, value: dict[str, Any]) -> None:
+        self._stream.bit_generator.state = value
+
+    def reset_from_seed(self, seed: int) -> None:
+        """Start anew from `seed`."""
+        self._stream = Generator(seed)._stream
+
+    def split(self, count: int = 1) -> list[Generator]:
+        """`count` new streams that are independent of this one and of each other."""
+        return [_wrap(stream) for stream in self._stream.spawn(count)]
+
+    def normal(
+        self, shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = float32, name: str | None = None
+    ) -> Tensor:
+        """Normal numbers of mean `mean` and standard deviation `stddev`."""
+        return _scaled(_normal, self._stream, shape, mean, stddev, dtype)
+
+    def truncated_normal(
+        self, shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = float32, name: str | None = None
+    ) -> Tensor:
+        """Normal numbers, drawn again while beyond two standard deviations from the mean."""
+        return _scaled(_truncated_normal, self._stream, shape, mean, stddev, dtype)
+
+    def uniform(
+        self, shape: Any, minval: Any = 0, maxval: Any = None, dtype: Any = float32, name: str | None = None
+    ) -> Tensor:
+        """Numbers in [minval, maxval), uniformly; for an integer dtype `maxval` must be given."""
+        return _uniform_between(self._stream, shape, minval, maxval, dtype)
+
+    def shuffle(self, value: Any, name: str | None = None) -> Tensor:
+        """The slices of `value` along axis 0 in random order."""
+        return _shuffled(self._stream, value)
+
+    def categorical(self, logits: Any, num_samples: int, dtype: Any = int64, name: str | None = None) -> Tensor:
+        """Class numbers drawn with the probabilities softmax(logits). (n, k) -> (n, num_samples)"""
+        return _categorical(self._stream, logits, num_samples, dtype)
+
+
+def _wrap(stream: np.random.Generator) -> Generator:
+    made = Generator.__new__(Generator)
+    made._stream = stream
+    return made
+
+
+def _seed_words(*seeds: Any) -> list[int]:
+    """Any integers as the non-negative words that NumPy seeds with; negative ones stay distinct from positive ones."""
+    words = []
+    for seed in seeds:
+        seed = as_int(seed, "seed")
+        words += [abs(seed), int(seed < 0)]
+    return words
+
+
+class _Streams:
+    """The global stream and those that belong to a `seed=` argument: what `set_seed` starts anew."""
+
+    def __init__(self) -> None:
+        self.seed: int | None = None
+        self.main = Generator()
+        self.seeded: dict[int, np.random.Generator] = {}
+
+    def get(self, seed: Any) -> np.random.Generator:
+        if seed is None:
+            return self.main._stream
+        seed = as_int(seed, "seed")
+        if seed not in self.seeded:
+            words = _seed_words(seed) if self.seed is None else _seed_words(self.seed, seed)
+            self.seeded[seed] = np.random.Generator(np.random.PCG64(words))
+        return self.seeded[seed]
+
+
+STREAMS = _Streams()
+
+
+def set_seed(seed: int) -> None:
+    """Start the global stream, and those of the `seed=` arguments, anew from `seed`."""
+    STREAMS.seed = as_int(seed, "seed")
+    STREAMS.main = Generator(seed)
+    STREAMS.seeded.clear()
+
+
+def get_global_generator() -> Generator:
+    """The stream from which functions without a `seed` draw."""
+    return STREAMS.main
+
+
+def set_global_generator(generator: Generator) -> None:
+    """Let functions without a `seed` draw from `generator`."""
+    STREAMS.main = generator
+
+
+# -------------------------------------------------------------------------------------------------------- functions
+
+
+def normal(
+    shape: Any,
+    mean: Any = 0.0,
+    stddev: Any = 1.0,
+    dtype: Any = float32,
+    seed: int | None = None,
+    name: str | None = None,
+) -> Tensor:
+    """Normal numbers of mean `mean` and standard deviation `stddev`; gradients flow to both."""
+    return _scaled(_normal, STREAMS.get(seed), shape, mean, stddev, dtype)
+
+
+def truncated_normal(
+    shape: Any,
+    mean: Any = 0.0,
+    stddev: Any = 1.0,
+    dtype: Any = float32,
+    seed: int | None = None,
+    name: str | None = None,
+) -> Tensor:
+    """Normal numbers, drawn again while beyond two standard deviations from the mean."""
+    return _scaled(_truncated_normal, STREAMS.get(seed), shape, mean, stddev, dtype)
+
+
+def uniform(
+    shape: Any,
+    minval: Any = 0,
+    maxval: Any = None,
+    dtype: Any = float32,
+    seed: int | None = None,
+    name: str | None = None,
+) -> Tensor:
+    """Numbers in [minval, maxval), uniformly; maxval is 1 by default and must be given for an integer dtype."""
+    return _uniform_between(STREAMS.get(seed), shape, minval, maxval, dtype)
+
+
+def categorical(
+    logits: Any, num_samples: Any, dtype: Any = int64, seed: int | None = None, name: str | None = None
+) -> Tensor:
+    """Class numbers drawn with the probabilities softmax(logits). (n, k) -> (n, num_samples)"""
+    return _categorical(STREAMS.get(seed), logits, num_samples, dtype)
+
+
+def shuffle(value: Any, seed: int | None = None, name: str | None = None) -> Tensor:
+    """The slices of `value` along axis 0 in random order."""
+    return _shuffled(STREAMS.get(seed), value)
+
+
+def dropout(x: Any, rate: Any, noise_shape: Any = None, seed: int | None = None, name: str | None = None) -> Tensor:
+    """x with each element set to 0 with probability `rate`, the others scaled by 1 / (1 - rate).
+
+    `noise_shape`: sizes of 1 in it share one decision along that axis. Source: Srivastava et al. (2014).
+    """
+    return dropout_from(STREAMS.get(seed), x, rate, noise_shape)
+
+
+def dropout_from(stream: np.random.Generator, x: Any, rate: Any, noise_shape: Any = None) -> Tensor:
+    """`dropout` with the decisions drawn from `stream`."""
+    x = _floats(x)
+    rate = float(rate)
+    if not 0.0 <= rate < 1.0:
+        raise InvalidArgumentError(f"`rate` must be a number in the range [0, 1), received {rate}.")
+    if rate == 0.0:
+        return x
+    shape = tuple(x.shape)
+    if noise_shape is not None:
+        shape = tuple(size if n is None else int(n) for n, size in zip(noise_shape, shape, strict=True))
+    return ops.multiply(x, _dropout_mask(stream=stream, shape=shape, rate=rate, dtype=x._array.dtype))
+
+
+def _float_dtype(dtype: Any) -> np.dtype[Any]:
+    found = as_dtype(dtype).dtype
+    if found.kind != "f":
+        raise DTypeError(f"`dtype` must be floating, received {found.name}.")
+    return found
+
+
+def _scaled(op: Any, stream: np.random.Generator, shape: Any, mean: Any, stddev: Any, dtype: Any) -> Tensor:
+    drawn = op(stream=stream, shape=as_shape(shape), dtype=_float_dtype(dtype))
+    if not (isinstance(stddev, (int, float)) and stddev == 1):
+        drawn = drawn * stddev
+    return drawn if isinstance(mean, (int, float)) and mean == 0 else drawn + mean
+
+
+def _uniform_between(stream: np.random.Generator, shape: Any, minval: Any, maxval: Any, dtype: Any) -> Tensor:
+    found = as_dtype(dtype).dtype
+    if found.kind in "iu":
+        if maxval is None:
+            raise InvalidArgumentError("`maxval` must be given for an integer dtype.")
+        low, high = (to_array(as_tensor(each)) for each in (minval, maxval))
+        if (low >= high).any():
+            raise InvalidArgumentError(f"Need minval < maxval, received {minval} and {maxval}.")
+        return _integers(stream=stream, shape=as_shape(shape), low=low, high=high, dtype=found)
+    drawn = _uniform(stream=stream, shape=as_shape(shape), dtype=_float_dtype(dtype))
+    maxval = 1 if maxval is None else maxval
+    if isinstance(minval, (int, float)) and isinstance(maxval, (int, float)) and (minval, maxval) == (0, 1):
+        return drawn
+    return drawn * (maxval - minval) + minval
+
+
+def _categorical(stream: np.random.Generator, logits: Any, num_samples: Any, dtype: Any) -> Tensor:
+    x = _floats(logits)
+    if x._array.ndim != 2:
+        raise InvalidArgumentError(f"`logits` must have shape (n, k), received {tuple(x.shape)}.")
+    count = as_int(num_samples, "num_samples")
+    shape = (x._array.shape[0], count, x._array.shape[1])
+    noise = _uniform(stream=stream, shape=shape, dtype=np.dtype(np.float64))
+    # The Gumbel trick: the largest of logits + Gumbel noise is distributed as softmax(logits).
+    gumbel = -np.log(-np.log(np.maximum(noise._array, np.finfo(np.float64).tiny)))
+    drawn = np.argmax(x._array.astype(np.float64)[:, None, :] + gumbel, axis=-1)
+    return Tensor(drawn.astype(as_dtype(dtype).dtype))
+
+
+def _shuffled(stream: np.random.Generator, value: Any) -> Tensor:
+    x = as_tensor(value)
+    if not x._array.ndim:
+        return x
+    order = _permutation(stream=stream, size=x._array.shape[0])
+    return ops.take(x, order, axis=-x._array.ndim)

@@ -73,8 +73,8 @@ def check_numerics(tensor: Any, message: str, name: str | None = None) -> Tensor
         ]
         finite = array[np.isfinite(array)]
         raise NonFiniteError(
-            f"{message} : Tensor had {' and '.join(found)} values in {array.size - finite.size} of {array.size} elements; "
-            f"the finite ones: {describe_range(finite)}."
+            f"{message} : Tensor had {' and '.join(found)} values in {array.size - finite.size} of {array.size} "
+            f"elements; the finite ones: {describe_range(finite)}."
         )
     return x
 

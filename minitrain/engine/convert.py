@@ -91,15 +91,33 @@ def operands(x: Any, y: Any) -> tuple[Tensor, Tensor]:
     """Both arguments of a binary operation as Tensors; what is none takes the other's dtype where kinds allow."""
     if isinstance(x, TensorLike):
         x = x._read()
-        return x, (y._read() if isinstance(y, TensorLike) else like(y, x._array.dtype))
+        if isinstance(y, TensorLike):
+            return x, y._read()
+        return x, (number(y, x._array.dtype) if type(y) in NUMBERS else like(y, x._array.dtype))
     if isinstance(y, TensorLike):
         y = y._read()
-        return like(x, y._array.dtype), y
+        return (number(x, y._array.dtype) if type(x) in NUMBERS else like(x, y._array.dtype)), y
     if _is_weak(x) and not _is_weak(y):
         y = as_tensor(y)
         return like(x, y._array.dtype), y
     x = as_tensor(x)
     return x, (like(y, x._array.dtype) if _is_weak(y) else as_tensor(y))
+
+
+NUMBERS = frozenset((float, int))
+_numbers: dict[tuple[float, np.dtype[Any]], Tensor] = {}
+
+
+def number(value: float, dtype: np.dtype[Any]) -> Tensor:
+    """A Python number beside a Tensor of `dtype`. Those that programs write down recur, and are kept."""
+    tensor = _numbers.get((value, dtype))
+    if tensor is None or not value:  # 0.0 and -0.0 are equal keys
+        tensor = like(value, dtype)
+        if len(_numbers) >= 1000:
+            _numbers.clear()
+        if value == value and tensor._array.dtype is dtype:
+            _numbers[value, dtype] = tensor
+    return tensor
 
 
 def same_dtype(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
@@ -137,8 +155,8 @@ def like(value: Any, dtype: np.dtype[Any]) -> Tensor:
     kind = type(value)
     if kind is float:
         return Tensor(np.array(value, dtype if dtype.kind == "f" else np.float32))
-    if kind is int and dtype.kind in "fiu":
-        return Tensor(to_array(value, dtype))
+    if kind is int and dtype.kind == "f":
+        return Tensor(np.array(value, dtype))
     if _holds_tensors(value):
         return _stacked(value, None)
     weak = _is_weak(value)

@@ -90,7 +90,7 @@ def custom_gradient(f: Callable[..., Any]) -> Callable[..., Any]:
     def decorated(*args: Any, **kwargs: Any) -> Any:
         args = nest.map_structure(_as_argument, args)
         trail = STATE.trail
-        if trail is None or not trail.listening():
+        if trail is None or not trail.listening:
             result, _ = _pair(f, f(*args, **kwargs))
             return result
         with GradientTape() as watcher:

@@ -104,27 +104,28 @@ def primitive(
     *,
     name: str | None = None,
     floating: bool = False,
+    mixed: bool = False,
 ) -> Any:
     """Register a kernel and return the operation on Tensors.
 
     The kernel's positional arguments are the inputs, its keyword-only ones the params; `*xs` takes any number of
     inputs. A NumPy ufunc may be given as it is. `floating` says that integers are computed in float32 rather than
-    in what NumPy would take. Without a kernel it is a decorator for one.
+    in what NumPy would take, `mixed` that two inputs may differ in dtype rather than meet in one. Without a kernel it is a decorator for one.
     """
     if kernel is None:
-        return lambda kernel: primitive(kernel, doc, name=name, floating=floating)
+        return lambda kernel: primitive(kernel, doc, name=name, floating=floating, mixed=mixed)
     name = name or kernel.__name__.strip("_")
     inputs: tuple[str, ...] | None = None
     has_params = False
     if isinstance(kernel, np.ufunc):
         inputs = ("x", "y")[: kernel.nin]
     else:
-        arguments = inspect.signature(kernel).parameters.values()
-        has_params = any(each.kind is each.KEYWORD_ONLY for each in arguments)
-        if not any(each.kind is each.VAR_POSITIONAL for each in arguments):
-            inputs = tuple(each.name for each in arguments if each.kind is each.POSITIONAL_OR_KEYWORD)
+        code = kernel.__code__  # inspect.signature would take half of minitrain's import
+        has_params = code.co_kwonlyargcount > 0
+        if not code.co_flags & inspect.CO_VARARGS:
+            inputs = code.co_varnames[: code.co_argcount]
     made = Primitive(name, kernel, inputs)
-    if has_params or inputs is None or len(inputs) not in (1, 2):
+    if has_params or mixed or inputs is None or len(inputs) not in (1, 2):
         op = _general(made)
     elif len(inputs) == 1:
         op = _unary(made, floating)

@@ -89,10 +89,9 @@ class GradientTape:
             self._close()
 
     def _close(self) -> None:
+        assert self._trail is not None
+        self._trail.tapes.remove(self)
         self._pause()
-        if self._trail is not None and self in self._trail.tapes:
-            self._trail.tapes.remove(self)
-        refresh()
 
     def _resume(self) -> None:
         assert self._trail is not None
@@ -127,7 +126,7 @@ class GradientTape:
         assert trail is not None
         self._pause()
         self._forget()
-        if trail.tapes == [self]:
+        if trail.tapes == [self]:  # nobody else needs the records
             trail.tapes.clear()
             refresh()
             trail = self._trail = STATE.home = Trail()
@@ -171,7 +170,7 @@ class GradientTape:
     def _notice(self, variable: Variable, snapshot: Tensor) -> None:
         """A variable was read while this tape recorded; `snapshot` stands for its value from now on."""
         if id(variable) not in self._variables:
-            if not (self._watch_accessed_variables and variable._trainable and variable.dtype.is_floating):
+            if not (self._watch_accessed_variables and variable._trainable and snapshot._array.dtype.kind == "f"):
                 return
             self._variables[id(variable)] = variable
         self._watch_snapshot(variable, snapshot)
@@ -205,18 +204,16 @@ class GradientTape:
         Raises TapeError on a second call to a tape that is not persistent, DTypeError for what is no Tensor, and
         ShapeError where a cotangent does not fit its target.
         """
-        zeros = self._wants_zeros(unconnected_gradients)
+        zeros = unconnected_gradients != "none" and self._wants_zeros(unconnected_gradients)
         targets = self._as_targets(target)
         flat = self._as_sources(sources)
         records = self._take_records()
         seeds = self._seeds(targets, output_gradients)
         found = self._found(records, seeds, flat, lead=0)
         self._release()
-        gradients = [
-            (_zeros_like(source) if gradient is None and zeros else gradient)
-            for source, gradient in zip(flat, found, strict=True)
-        ]
-        return nest.pack_sequence_as(sources, gradients)
+        if zeros:
+            found = [_zeros_like(each) if g is None else g for each, g in zip(flat, found, strict=True)]
+        return found[0] if isinstance(sources, TensorLike) else nest.pack_sequence_as(sources, found)
 
     def jacobian(
         self,
@@ -240,9 +237,9 @@ class GradientTape:
         size = int(np.prod(shape, dtype=np.int64))
         stack = np.eye(size, dtype=target.dtype.dtype).reshape((size, *shape))
         if experimental_use_pfor and self._is_stackable(records):
-            found = self._found(records, {target: Tensor(stack)}, flat, lead=1)
+            found = self._found(records, [(target, Tensor(stack))], flat, lead=1)
         else:
-            rows = [self._found(records, {target: Tensor(row)}, flat, lead=0) for row in stack]
+            rows = [self._found(records, [(target, Tensor(row))], flat, lead=0) for row in stack]
             found = _stack_rows(rows, len(flat))
         self._release()
         jacobians = [
@@ -280,9 +277,9 @@ class GradientTape:
         rows = np.eye(size, dtype=target.dtype.dtype).reshape((size, 1, *shape[1:]))
         stack = np.broadcast_to(rows, (size, *shape))
         if experimental_use_pfor and self._is_stackable(records):
-            (found,) = self._found(records, {target: Tensor(stack)}, [source], lead=1)
+            (found,) = self._found(records, [(target, Tensor(stack))], [source], lead=1)
         else:
-            each = [self._found(records, {target: Tensor(row)}, [source], lead=0) for row in stack]
+            each = [self._found(records, [(target, Tensor(row))], [source], lead=0) for row in stack]
             (found,) = _stack_rows(each, 1)
         self._release()
         if found is None:
@@ -341,44 +338,49 @@ class GradientTape:
         return [each]
 
     def _found(
-        self, records: list[Record], seeds: dict[Any, Tensor], sources: list[Any], lead: int
+        self, records: list[Record], seeds: list[tuple[Any, Tensor]], sources: list[Any], lead: int
     ) -> list[Tensor | None]:
-        """The gradient of each source, as Tensors; None where unconnected."""
-        recorded = STATE.trail is not None and bool(STATE.trail.listening())
-        stands = [self._stand_ins(source) for source in sources]
-        keys = {id(each) for stand in stands for each in stand}
+        """The gradient of each source, as Tensors; None where unconnected. `seeds`: targets with their cotangents."""
+        recorded = STATE.trail is not None and bool(STATE.trail.listening)
+        keys = set()
+        for source in sources:
+            keys.update([id(each) for each in self._stand_ins(source)])
         if not keys <= self._watched.keys():
             keys &= reach(records, self._watched)
         cotangents: dict[int, Any] = {}
-        for target, seed in seeds.items():
+        for target, seed in seeds:
             for each in self._stand_ins(target)[-1:]:
-                cotangents[id(each)] = seed if recorded else seed._array
-        totals = walk(records, cotangents, keys, recorded=recorded, lead=lead)
+                held = cotangents.get(id(each))
+                value = seed if recorded else seed._array
+                cotangents[id(each)] = value if held is None else held + value
+        walk(records, cotangents, keys, recorded=recorded, lead=lead)
         answers: list[Tensor | None] = []
-        for source, stand in zip(sources, stands, strict=True):
-            parts = [totals[id(each)] for each in stand if id(each) in totals]
-            if source in seeds and not parts:
-                parts = [seeds[source]]  # a target that is its own source, watched or not
-            answers.append(_sum(parts, recorded))
+        for source in sources:
+            total = None
+            for each in self._stand_ins(source):
+                if (key := id(each)) in keys and (part := cotangents.get(key)) is not None:
+                    total = part if total is None else total + part
+            if total is None:  # a target that is its own source, watched or not
+                total = next((seed for target, seed in seeds if target is source), None)
+            answers.append(total if total is None or type(total) is Tensor else Tensor(np.asarray(total)))
         return answers
 
-    def _seeds(self, targets: list[Any], output_gradients: Any) -> dict[Any, Tensor]:
+    def _seeds(self, targets: list[Any], output_gradients: Any) -> list[tuple[Any, Tensor]]:
         given = [None] * len(targets) if output_gradients is None else nest.flatten(output_gradients)
         if len(given) != len(targets):
             raise InvalidArgumentError(
                 f"`output_gradients` needs one entry per target: expected {len(targets)}, received {len(given)}."
             )
-        seeds: dict[Any, Tensor] = {}
-        for target, cotangent in zip(targets, given, strict=True):
-            if not target.dtype.is_floating:
+        seeds = []
+        for place, target in enumerate(targets):
+            if target._peek().dtype.kind == "f":
+                seeds.append((target, _seed(target, given[place])))
+            else:
                 warnings.warn(
                     "The dtype of the target tensor must be floating (e.g. float32) when calling "
                     f"GradientTape.gradient, got {target.dtype.name}.",
                     stacklevel=3,
                 )
-                continue
-            seed = _seed(target, cotangent)
-            seeds[target] = seed if target not in seeds else ops.add(seeds[target], seed)
         return seeds
 
     def _is_stackable(self, records: list[Record]) -> bool:
@@ -395,6 +397,8 @@ class GradientTape:
 
     @staticmethod
     def _as_targets(target: Any, *, single: bool = False) -> list[Any]:
+        if type(target) is Tensor:
+            return [target]
         targets = nest.flatten(target)
         for each in targets:
             if not isinstance(each, TensorLike):
@@ -409,7 +413,7 @@ class GradientTape:
 
     @staticmethod
     def _as_sources(sources: Any) -> list[Any]:
-        flat = nest.flatten(sources)
+        flat = [sources] if isinstance(sources, TensorLike) else nest.flatten(sources)
         for each in flat:
             if not isinstance(each, TensorLike):
                 raise DTypeError(
@@ -423,7 +427,9 @@ class GradientTape:
 def _seed(target: Any, cotangent: Any) -> Tensor:
     array = target._peek()
     if cotangent is None:
-        return Tensor(np.ones(array.shape, array.dtype))
+        ones = np.empty(array.shape, array.dtype)
+        ones.fill(1.0)
+        return Tensor(ones)
     if isinstance(cotangent, TensorLike):
         tensor = ops.cast(cotangent, dtype=array.dtype)
     else:
@@ -437,15 +443,6 @@ def _seed(target: Any, cotangent: Any) -> Tensor:
             f"`output_gradients` must have the shape of their target: expected {array.shape}, received "
             f"{tuple(tensor.shape)}."
         ) from error
-
-
-def _sum(parts: list[Any], recorded: bool) -> Tensor | None:
-    if not parts:
-        return None
-    total = parts[0]
-    for part in parts[1:]:
-        total = ops.add(total, part) if recorded else total + part
-    return total if isinstance(total, Tensor) else Tensor(np.asarray(total))
 
 
 def _stack_rows(rows: list[list[Tensor | None]], width: int) -> list[Tensor | None]:

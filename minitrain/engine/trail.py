@@ -47,18 +47,24 @@ class SharedToken:
 class Trail:
     """The records of the tapes that are open in one thread."""
 
-    __slots__ = ("everything", "reads", "records", "tapes", "token")
+    __slots__ = ("everything", "listening", "reads", "records", "tapes", "token")
 
     def __init__(self) -> None:
         self.token = Token()
         self.records: list[Record] = []
         self.tapes: list[GradientTape] = []  # open ones, the outermost first
+        self.listening: list[GradientTape] = []  # those of them that are not paused by `stop_recording`
         self.reads: dict[int, Tensor] = {}  # id of a variable -> the snapshot that stands for its present value
         self.everything = False  # record also what depends on nothing watched
 
     def sees(self, *tensors: Tensor) -> bool:
         """Whether an operation on `tensors` is to be recorded; asked only where none carries our token alone."""
-        return self.everything or any(self.marks(tensor) for tensor in tensors)
+        if self.everything:
+            return True
+        for tensor in tensors:
+            if tensor._token is not None and self.marks(tensor):
+                return True
+        return False
 
     def marks(self, tensor: Tensor) -> bool:
         """Whether `tensor` carries this trail's token."""
@@ -73,10 +79,6 @@ class Trail:
         elif not self.marks(tensor):
             others = mark.tokens if isinstance(mark, SharedToken) else frozenset((mark,))
             tensor._token = SharedToken(frozenset(each for each in others if each.alive) | {self.token})
-
-    def listening(self) -> list[GradientTape]:
-        """The open tapes that are not paused by `stop_recording`."""
-        return [tape for tape in self.tapes if tape._is_recording]
 
     def leave(self, tensor: Tensor, way: str) -> None:
         """Note that a value leaves the tape, such as through `.numpy()`, where somebody asked for a trace."""
@@ -130,25 +132,33 @@ STATE = ThreadState()
 def refresh() -> None:
     """Decide anew what listens in this thread, after a tape opened, closed, paused or resumed."""
     home = STATE.home
+    tracing = False
     if home is not None:
         home.reads.clear()
+        home.listening = []
+        for tape in home.tapes:
+            if tape._is_recording:
+                home.listening.append(tape)
+                tracing = tracing or tape._tracing
         if not home.tapes:
             home.token.alive = False
             STATE.home = home = None
-    recording = home.listening() if home is not None else []
-    tracing = any(tape._tracing for tape in recording)
-    if home is None and STATE.checking:
-        home = Trail()  # nobody records: this one only looks
-    if home is None or not (recording or STATE.checking):
-        STATE.trail = None
-        return
+    if STATE.checking or tracing or (home is not None and type(home.records) is not list):
+        home = _observed(home, tracing)
+    STATE.trail = home if home is not None and (home.listening or STATE.checking) else None
+
+
+def _observed(home: Trail | None, tracing: bool) -> Trail:
+    """`home`, or a trail that keeps nothing if no tape is open, with records that look at what comes in."""
+    home = home or Trail()
     home.everything = tracing or STATE.checking
-    if home.everything or isinstance(home.records, ObservedRecords):
-        observed = ObservedRecords(home.records, tracing=tracing, checking=STATE.checking, keeping=bool(recording))
-        if isinstance(home.records, ObservedRecords):
-            observed.lines, observed.exits = home.records.lines, home.records.exits
-        home.records = observed
-    STATE.trail = home
+    observed = ObservedRecords(
+        home.records, tracing=tracing, checking=STATE.checking, keeping=bool(home.listening)
+    )
+    if isinstance(home.records, ObservedRecords):
+        observed.lines, observed.exits = home.records.lines, home.records.exits
+    home.records = observed
+    return home
 
 
 def user_line() -> str:

@@ -120,7 +120,7 @@ class Variable(TensorLike):
         if snapshot is not None and snapshot._array is self._tensor._array:
             return snapshot
         snapshot = trail.reads[id(self)] = Tensor(self._tensor._array)
-        for tape in trail.listening():
+        for tape in trail.listening:
             tape._notice(self, snapshot)
         return snapshot
 

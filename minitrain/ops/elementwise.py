@@ -133,8 +133,12 @@ def pow(x, y):
     """x ** y, elementwise. Integers to negative integer powers raise InvalidArgumentError."""
     if y.dtype.kind == "i" and y.size and y.min() < 0:
         raise InvalidArgumentError("Integers to negative integer powers are not allowed. Cast the base to a float.")
-    if y.ndim == 0 and y in (1, 2):  # np.power takes ten times as long here, and is no more exact
-        return np.square(x) if y == 2 else np.positive(x)
+    if y.ndim == 0:  # np.power takes ten times as long for these, and is no more exact
+        exponent = y.item()
+        if exponent == 2.0:
+            return np.square(x)
+        if exponent == 1.0:
+            return np.positive(x)
     return np.power(x, y)
 
 

@@ -279,7 +279,7 @@ def _(xp, g, out, labels, logits):
     return -xp.reshape(g, shape=(*g.shape, 1)) * xp.log_softmax(logits, axis=-1)
 
 
-@primitive(name="sparse_softmax_cross_entropy")
+@primitive(name="sparse_softmax_cross_entropy", mixed=True)
 def _sparse_softmax_cross_entropy(labels, logits):
     """(...) integers below k, (..., k) -> (...)"""
     picked = np.take_along_axis(_log_softmax.primitive.kernel(logits, axis=-1), labels[..., None], axis=-1)

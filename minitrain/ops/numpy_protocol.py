@@ -206,7 +206,7 @@ def is_connected(value: TensorLike) -> bool:
         return False
     tensor = value._read()
     return trail.marks(tensor) and any(
-        id(tensor) in reach(tape._records(), tape._watched) for tape in trail.listening()
+        id(tensor) in reach(tape._records(), tape._watched) for tape in trail.listening
     )
 
 

@@ -6,6 +6,7 @@ draw from the global stream, which `set_seed` starts anew, or, with `seed=`, fro
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -155,8 +156,12 @@ class _Streams:
 
     def __init__(self) -> None:
         self.seed: int | None = None
-        self.main = Generator()
         self.seeded: dict[int, np.random.Generator] = {}
+
+    @cached_property
+    def main(self) -> Generator:
+        """Made on first use: importing numpy.random takes a quarter of minitrain's own import."""
+        return Generator()
 
     def get(self, seed: Any) -> np.random.Generator:
         if seed is None:

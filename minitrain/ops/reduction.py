@@ -55,9 +55,9 @@ def count_of(shape: tuple[int, ...], axis: tuple[int, ...] | None) -> int:
 def _mean(x, *, axis=None, keepdims=False):
     total = np.add.reduce(x, axis=axis, dtype=x.dtype, keepdims=keepdims)
     count = count_of(x.shape, axis)
-    if x.dtype.kind == "f":
-        return np.true_divide(total, count, dtype=x.dtype)
-    return np.trunc(np.true_divide(total, count)).astype(x.dtype)
+    if x.dtype.kind in "iu":
+        return np.trunc(np.true_divide(total, count)).astype(x.dtype)
+    return np.true_divide(total, count, dtype=x.dtype)
 
 
 @_mean.vjp("x")

@@ -1,0 +1,14 @@
+"""Fixtures for all tests: no test may leave a tape open or numerics checking on."""
+
+import pytest
+
+from minitrain.engine.trail import STATE
+
+
+@pytest.fixture(autouse=True)
+def no_open_tape():
+    yield
+    leaked = STATE.home, STATE.trail, STATE.checking
+    STATE.home = STATE.trail = None
+    STATE.checking = False
+    assert leaked == (None, None, False), "the test left a tape open, or numerics checking on"

@@ -1,0 +1,84 @@
+"""minitrain gives the numbers that TensorFlow and Keras gave: see tests/golden/README.md."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import minitrain as mt
+
+GOLDEN = Path(__file__).parent / "golden"
+CASES = json.loads((GOLDEN / "cases.json").read_text())["cases"]
+ARRAYS = dict(np.load(GOLDEN / "arrays.npz"))
+
+
+def value(x):
+    """A result as an ndarray; None stays None."""
+    return None if x is None else np.asarray(x.numpy() if hasattr(x, "numpy") else x)
+
+
+def flat(y):
+    return [each for one in y for each in flat(one)] if isinstance(y, (list, tuple)) else [y]
+
+
+def run_op(case, given):
+    """The values of an expression over named inputs, and its first and second gradients."""
+    inputs = {k: given[k] if k in case.get("raw", []) else mt.constant(given[k]) for k in case["inputs"]}
+    names = {"mt": mt, "np": np, "inf": np.inf, "nan": np.nan, **inputs}
+    for name, expression in case.get("setup", {}).items():
+        names[name] = eval(expression, names)
+    sources = [inputs[k] for k in case["diff"]]
+
+    def first():
+        with mt.GradientTape() as tape:
+            tape.watch(sources)
+            ys = flat(eval(case["expr"], names))
+            terms = [mt.reduce_sum(y * mt.constant(given[f"cot{i}"])) for i, y in enumerate(ys) if f"cot{i}" in given]
+            total = mt.add_n(terms) if terms else None
+        return ys, tape.gradient(total, sources) if sources else []
+
+    with mt.GradientTape() as outer:
+        outer.watch(sources)
+        ys, gradients = first()
+        squares = [mt.reduce_sum(mt.square(g)) for g in gradients if g is not None]
+        total = mt.add_n(squares) if squares else None
+    out = {f"y{i}": y for i, y in enumerate(ys)} | {f"g_{k}": g for k, g in zip(case["diff"], gradients, strict=True)}
+    if case.get("second"):
+        seconds = outer.gradient(total, sources) if squares else [None] * len(sources)
+        out |= {f"gg_{k}": g for k, g in zip(case["diff"], seconds, strict=True)}
+    return out
+
+
+def run_script(case, given):
+    names = {"mt": mt, "np": np, "out": {}, **given}
+    exec(case["code"], names)
+    return names["out"]
+
+
+RUNNERS = {"op": run_op, "script": run_script}
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case['family']}-{case['id']}")
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_golden(case):
+    arrays = {key: ARRAYS[f"{case['id']}/{key}"] for key in case["keys"]}
+    given = {key[3:]: array for key, array in arrays.items() if key.startswith("in_")}
+    given |= {key[3:]: ARRAYS[place] for key, place in case.get("shared", {}).items()}
+    got = {key: value(x) for key, x in RUNNERS[case["kind"]](case, given).items()}
+    for key in case.get("none", []):
+        assert got[key] is None, f"{key}: expected None"
+    for key, expected in arrays.items():
+        if key.startswith("in_"):
+            continue
+        assert got[key] is not None, f"{key}: received None"
+        assert got[key].shape == expected.shape, key
+        if case["kind"] == "op" and not case.get("loose_dtype"):
+            assert got[key].dtype.kind == expected.dtype.kind, key
+            assert expected.dtype.kind != "f" or got[key].dtype == expected.dtype, key
+        if expected.dtype.kind == "f":
+            np.testing.assert_allclose(got[key], expected, rtol=case["rtol"], atol=case["atol"], err_msg=key)
+        else:
+            np.testing.assert_array_equal(got[key], expected, err_msg=key)

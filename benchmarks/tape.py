@@ -28,6 +28,17 @@ import minitrain as mt
 ROUNDS = 15
 
 
+def best_of(function: Callable[[], object], count: int) -> float:
+    """Microseconds a call: the best of four repetitions of `count` calls."""
+    best = float("inf")
+    for _ in range(4):
+        start = time.perf_counter()
+        for _ in range(count):
+            function()
+        best = min(best, (time.perf_counter() - start) / count)
+    return best * 1e6
+
+
 def measure(functions: dict[str, Callable[[], object]], seconds: float = 0.02) -> dict[str, float]:
     """Microseconds a call of each function: the median over rounds in which they take turns."""
     counts = {}
@@ -39,13 +50,7 @@ def measure(functions: dict[str, Callable[[], object]], seconds: float = 0.02) -
     rounds: dict[str, list[float]] = {name: [] for name in functions}
     for _ in range(ROUNDS):
         for name, function in functions.items():
-            best = float("inf")
-            for _ in range(4):
-                start = time.perf_counter()
-                for _ in range(counts[name]):
-                    function()
-                best = min(best, (time.perf_counter() - start) / counts[name])
-            rounds[name].append(best * 1e6)
+            rounds[name].append(best_of(function, counts[name]))
     return {name: statistics.median(times) for name, times in rounds.items()}
 
 
@@ -62,23 +67,17 @@ def overhead_forward() -> list[str]:
         ("exp", lambda: np.exp(a), lambda: mt.exp(x)),
         ("square", lambda: np.square(a), lambda: mt.square(x)),
     ]
-    lines = ["Recorded forward, 10 elements       NumPy us   recorded us   overhead us   goal 0.5"]
-    for name, raw, recorded in cases:
-        with tape:
-            tape.watch(x)
-            times = {"raw": [], "recorded": []}
-            for _ in range(ROUNDS):  # the records are dropped between rounds, so that memory stays flat
-                for kind, function in (("raw", raw), ("recorded", recorded)):
-                    best = float("inf")
-                    for _ in range(5):
-                        start = time.perf_counter()
-                        for _ in range(2000):
-                            function()
-                        best = min(best, (time.perf_counter() - start) / 2000)
-                    times[kind].append(best * 1e6)
-                tape.reset()
+    times: dict[str, tuple[list[float], list[float]]] = {name: ([], []) for name, _, _ in cases}
+    for _ in range(ROUNDS):
+        for name, raw, recorded in cases:
+            with tape:
                 tape.watch(x)
-        numpy_us, ours = statistics.median(times["raw"]), statistics.median(times["recorded"])
+                for function, found in zip((raw, recorded), times[name], strict=True):
+                    found.append(best_of(function, 2000))
+                tape.reset()  # the records are dropped, so that memory stays flat
+    lines = ["Recorded forward, 10 elements       NumPy us   recorded us   overhead us   goal 0.5"]
+    for name, found in times.items():
+        numpy_us, ours = (statistics.median(each) for each in found)
         lines.append(f"  {name:32s} {numpy_us:9.3f} {ours:13.3f} {ours - numpy_us:13.3f}")
     return lines
 
@@ -177,10 +176,10 @@ def against_frameworks() -> list[str]:
         "Jacobian of x*x*x, 100 elements": (jacobian, 262, 101000),
     }
     times = measure({name: job for name, (job, _, _) in jobs.items()})
-    lines = ["Small jobs, us                            minitrain   PyTorch eager   TensorFlow eager   PyTorch / ours   goal 3"]
+    lines = ["Small jobs, us                      minitrain   PyTorch   TensorFlow   PyTorch / ours   goal 3"]
     for name, (_, torch_us, tensorflow_us) in jobs.items():
         ours = times[name]
-        lines.append(f"  {name:38s} {ours:10.1f} {torch_us:15d} {tensorflow_us:18d} {torch_us / ours:16.1f}")
+        lines.append(f"  {name:32s} {ours:10.1f} {torch_us:9d} {tensorflow_us:12d} {torch_us / ours:16.1f}")
     return lines
 
 

@@ -100,7 +100,8 @@ class _AliasFinder:
         self.package = package
 
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
-        return ModuleSpec(fullname, self) if fullname.startswith(self.alias + ".") else None
+        loader: Any = self
+        return ModuleSpec(fullname, loader) if fullname.startswith(self.alias + ".") else None
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         module = importlib.import_module(self.package + spec.name.removeprefix(self.alias))

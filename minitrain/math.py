@@ -43,6 +43,7 @@ from minitrain.ops.elementwise import (
     multiply_no_nan,
     negative,
     not_equal,
+    polyval,
     pow,
     reciprocal,
     rint,

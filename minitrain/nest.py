@@ -27,7 +27,7 @@ def flatten(structure: Any) -> list[Any]:
     """
     if not is_nested(structure):
         return [structure]
-    return [leaf for child in _children(structure) for leaf in flatten(child)]
+    return [leaf for child in children(structure) for leaf in flatten(child)]
 
 
 def pack_sequence_as(structure: Any, flat_sequence: list[Any]) -> Any:
@@ -51,7 +51,7 @@ def assert_same_structure(nest1: Any, nest2: Any) -> None:
     if is_nested(nest1) != is_nested(nest2) or (is_nested(nest1) and not _alike(nest1, nest2)):
         raise InvalidArgumentError(f"The two structures do not match: {nest1!r} and {nest2!r}.")
     if is_nested(nest1):
-        for one, two in zip(_children(nest1), _children(nest2), strict=True):
+        for one, two in zip(children(nest1), children(nest2), strict=True):
             assert_same_structure(one, two)
 
 
@@ -61,7 +61,8 @@ def _alike(one: Any, two: Any) -> bool:
     return type(one) is type(two) and len(one) == len(two)
 
 
-def _children(structure: Any) -> list[Any]:
+def children(structure: Any) -> list[Any]:
+    """What stands directly below a list, tuple or dict, in the order of `flatten`."""
     if isinstance(structure, Mapping):
         return [structure[key] for key in sorted(structure)]
     return list(structure)

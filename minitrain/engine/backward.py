@@ -36,7 +36,7 @@ def _downstream(records: Iterable[Record], starts: Iterable[int]) -> tuple[set[i
         primitive, inputs, _, output = record
         rules = primitive.rules
         if rules is None:
-            if primitive.joint is None or not any([id(x) in reached for x in inputs]):
+            if primitive.joint is None or not any(id(x) in reached for x in inputs):
                 continue
         elif len(rules) == 1:
             if id(inputs[0]) not in reached:
@@ -45,7 +45,7 @@ def _downstream(records: Iterable[Record], starts: Iterable[int]) -> tuple[set[i
             x, y = inputs
             if not ((id(x) in reached and rules[0] is not None) or (id(y) in reached and rules[1] is not None)):
                 continue
-        elif not any([id(x) in reached and rule is not None for x, rule in zip(inputs, rules, strict=True)]):
+        elif not any(id(x) in reached and rule is not None for x, rule in zip(inputs, rules, strict=True)):
             continue
         path.append(record)
         if type(output) is tuple:
@@ -87,7 +87,7 @@ def walk(
         g = get(key) if key in kept else pop(key, None)
         if g is None:
             continue
-        rules = primitive.rules
+        rules: Any = primitive.rules
         out = output if recorded else output._array
         if len(inputs) == 1:
             (x,) = inputs
@@ -119,7 +119,7 @@ def _step(
     primitive, inputs, params, output = record
     outputs = output if type(output) is tuple else (output,)
     gs = [cotangents.get(id(each)) if id(each) in kept else cotangents.pop(id(each), None) for each in outputs]
-    if all([g is None for g in gs]):
+    if all(g is None for g in gs):
         return
     g: Any = gs[0] if type(output) is not tuple else _filled_up(xp, outputs, gs, lead)
     out: Any = output

@@ -208,7 +208,8 @@ class GradientTape:
         targets = self._as_targets(target)
         flat = self._as_sources(sources)
         records = self._take_records()
-        seeds = self._seeds(targets, output_gradients)
+        given = None if output_gradients is None else _aligned(target, output_gradients)
+        seeds = self._seeds(targets, given)
         found = self._found(records, seeds, flat, lead=0)
         self._release()
         if zeros:
@@ -365,16 +366,12 @@ class GradientTape:
             answers.append(total if total is None or type(total) is Tensor else Tensor(np.asarray(total)))
         return answers
 
-    def _seeds(self, targets: list[Any], output_gradients: Any) -> list[tuple[Any, Tensor]]:
-        given = [None] * len(targets) if output_gradients is None else nest.flatten(output_gradients)
-        if len(given) != len(targets):
-            raise InvalidArgumentError(
-                f"`output_gradients` needs one entry per target: expected {len(targets)}, received {len(given)}."
-            )
+    @staticmethod
+    def _seeds(targets: list[Any], cotangents: list[Any] | None) -> list[tuple[Any, Tensor]]:
         seeds = []
         for place, target in enumerate(targets):
             if target._peek().dtype.kind == "f":
-                seeds.append((target, _seed(target, given[place])))
+                seeds.append((target, _seed(target, None if cotangents is None else cotangents[place])))
             else:
                 warnings.warn(
                     "The dtype of the target tensor must be floating (e.g. float32) when calling "
@@ -422,6 +419,23 @@ class GradientTape:
                     "before it is used."
                 )
         return flat
+
+
+def _aligned(target: Any, output_gradients: Any) -> list[Any]:
+    """One entry of `output_gradients` for each leaf of `target`; below a leaf, lists are lists of numbers."""
+    if not nest.is_nested(target):
+        if isinstance(output_gradients, (list, tuple)) and len(output_gradients) == 1:
+            (one,) = output_gradients
+            if one is None or np.ndim(one) == target.ndim:
+                return [one]
+        return [output_gradients]
+    leaves = nest.children(target)
+    given = nest.children(output_gradients) if nest.is_nested(output_gradients) else [output_gradients]
+    if len(given) != len(leaves):
+        raise InvalidArgumentError(
+            f"`output_gradients` needs one entry per target: expected {len(leaves)}, received {len(given)}."
+        )
+    return [each for leaf, one in zip(leaves, given, strict=True) for each in _aligned(leaf, one)]
 
 
 def _seed(target: Any, cotangent: Any) -> Tensor:

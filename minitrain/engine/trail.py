@@ -61,10 +61,7 @@ class Trail:
         """Whether an operation on `tensors` is to be recorded; asked only where none carries our token alone."""
         if self.everything:
             return True
-        for tensor in tensors:
-            if tensor._token is not None and self.marks(tensor):
-                return True
-        return False
+        return any(tensor._token is not None and self.marks(tensor) for tensor in tensors)
 
     def marks(self, tensor: Tensor) -> bool:
         """Whether `tensor` carries this trail's token."""
@@ -152,9 +149,7 @@ def _observed(home: Trail | None, tracing: bool) -> Trail:
     """`home`, or a trail that keeps nothing if no tape is open, with records that look at what comes in."""
     home = home or Trail()
     home.everything = tracing or STATE.checking
-    observed = ObservedRecords(
-        home.records, tracing=tracing, checking=STATE.checking, keeping=bool(home.listening)
-    )
+    observed = ObservedRecords(home.records, tracing=tracing, checking=STATE.checking, keeping=bool(home.listening))
     if isinstance(home.records, ObservedRecords):
         observed.lines, observed.exits = home.records.lines, home.records.exits
     home.records = observed

@@ -12,7 +12,7 @@ import numpy as np
 
 from minitrain.dtypes import as_dtype
 from minitrain.engine.convert import LATE, as_tensor, operands, same_dtype, tensors, to_dtype
-from minitrain.engine.primitive import primitive
+from minitrain.engine.primitive import ops, primitive
 from minitrain.engine.tensor import Tensor
 from minitrain.engine.variable import IDENTITY
 from minitrain.errors import DTypeError, InvalidArgumentError, ShapeError
@@ -108,7 +108,8 @@ def _refuse_zero(y):
 def floordiv(x, y):
     """floor(x / y), elementwise. Integers divided by zero raise InvalidArgumentError."""
     _refuse_zero(y)
-    return np.floor_divide(x, y)
+    # For floats as TensorFlow has it: 6.0 // 0.1 is 60, where NumPy corrects for rounding and says 59.
+    return np.floor_divide(x, y) if y.dtype.kind in "iu" else np.floor(np.divide(x, y))
 
 
 @primitive
@@ -269,7 +270,7 @@ expm1 = primitive(np.expm1, "e ** x - 1, elementwise, exact near 0.", floating=T
 
 @expm1.vjp("x")
 def _(xp, g, out, x):
-    return g * (out + 1.0)
+    return g * xp.exp(x)  # out + 1 would lose all digits far below 0
 
 
 log = primitive(np.log, "The natural logarithm, elementwise; -inf at 0, NaN below.", floating=True)
@@ -670,3 +671,15 @@ bitwise_and = primitive(np.bitwise_and, "The bits set in both x and y, elementwi
 bitwise_or = primitive(np.bitwise_or, "The bits set in x or y, elementwise, of integers or bools.")
 bitwise_xor = primitive(np.bitwise_xor, "The bits set in x or y but not both, elementwise, of integers or bools.")
 invert = primitive(np.invert, "Every bit turned over, elementwise; `not` for bools.")
+
+
+def polyval(coeffs: Any, x: Any, name: str | None = None) -> Tensor:
+    """The polynomial coeffs[0] * x ** (n - 1) + ... + coeffs[n - 1], by Horner's rule."""
+    if not isinstance(coeffs, (list, tuple)):
+        raise InvalidArgumentError(
+            f"`coeffs` must be a list of tensors or numbers, received {type(coeffs).__name__!r}."
+        )
+    value = ops.zeros_like(x)
+    for coefficient in coeffs:
+        value = add(coefficient, multiply(value, x))
+    return value

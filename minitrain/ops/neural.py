@@ -161,6 +161,8 @@ def silu(features: Any, beta: Any = 1.0, name: str | None = None) -> Tensor:
     if isinstance(beta, float) and beta == 1.0:
         return _silu(features)
     x = _floats(features)
+    if isinstance(beta, float):
+        beta = float(np.float32(beta))  # as TensorFlow rounds it, whatever the dtype
     return x * sigmoid(x * beta)
 
 

@@ -205,9 +205,7 @@ def is_connected(value: TensorLike) -> bool:
     if trail is None:
         return False
     tensor = value._read()
-    return trail.marks(tensor) and any(
-        id(tensor) in reach(tape._records(), tape._watched) for tape in trail.listening
-    )
+    return trail.marks(tensor) and any(id(tensor) in reach(tape._records(), tape._watched) for tape in trail.listening)
 
 
 def _on_values(name: str, function: Function, args: Any, kwargs: dict[str, Any]) -> Any:

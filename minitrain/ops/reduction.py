@@ -106,7 +106,7 @@ def _(xp, g, out, x, *, axis=None, keepdims=False):
 
 @primitive(name="logsumexp")
 def _logsumexp(x, *, axis=None, keepdims=False):
-    top = np.maximum.reduce(x, axis=axis, keepdims=True)
+    top = np.maximum.reduce(x, axis=axis, keepdims=True, initial=-np.inf)
     top = np.where(np.isfinite(top), top, np.zeros_like(top))
     total = np.log(np.add.reduce(np.exp(x - top), axis=axis, keepdims=True)) + top
     return total if keepdims else total.reshape(np.add.reduce(x, axis=axis).shape)
@@ -184,7 +184,7 @@ def _cumprod(x, *, axis, exclusive=False, reverse=False):
 
 @_cumprod.vjp("x")
 def _(xp, g, out, x, *, axis, exclusive=False, reverse=False):
-    return xp.cumsum(out * g, axis=axis, exclusive=exclusive, reverse=not reverse) / x
+    return xp.divide_no_nan(xp.cumsum(out * g, axis=axis, exclusive=exclusive, reverse=not reverse), x)
 
 
 # ------------------------------------------------------------------------------------------------ TensorFlow's names

@@ -179,11 +179,12 @@ def _(xp, g, out, x):
 
 @primitive(name="polygamma_of")
 def _polygamma(x, *, order):
-    """The derivative of digamma of the given order, for x above 0."""
+    """The derivative of digamma of the given order; NaN below -1000, where the recurrence would take too long."""
     z = x.astype(np.float64)
-    z = np.where(z > 0, z, np.nan)
+    z = np.where(z >= -1000, z, np.nan)
     total = np.zeros_like(z)
-    for _ in range(SHIFT + 2 * order):
+    below = 0 if z.size == 0 or np.isnan(z).all() else max(0, int(np.ceil(-np.nanmin(z))))
+    for _ in range(SHIFT + 2 * order + below):
         total = total + np.where(z < SHIFT + 2 * order, factorial(order) / z ** (order + 1), 0.0)
         z = np.where(z < SHIFT + 2 * order, z + 1.0, z)
     series = factorial(order - 1) / z**order + factorial(order) / (2 * z ** (order + 1))

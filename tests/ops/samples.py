@@ -92,8 +92,11 @@ SAMPLES: dict[str, list[Sample]] = {
     "multiply_no_nan": binary(normal(3, 4), away(3, 4)),
     "floordiv": binary(normal(3, 4), away(3, 4), analytic=False),
     "floormod": binary(normal(3, 4), between(0.3, 0.9, 3, 4), analytic=False),
-    "pow": binary(between(0.3, 2, 3, 4), normal(3, 4))
-    + [Sample((between(0.3, 2, 3), np.array(2.0))), Sample((between(0.3, 2, 3), np.array(1.0)))],
+    "pow": [
+        *binary(between(0.3, 2, 3, 4), normal(3, 4)),
+        Sample((between(0.3, 2, 3), np.array(2.0))),
+        Sample((between(0.3, 2, 3), np.array(1.0))),
+    ],
     "squared_difference": binary(normal(3, 4), normal(3, 4)),
     "negative": unary(normal(3, 4)),
     "abs": unary(away(3, 4), abs, analytic=False),

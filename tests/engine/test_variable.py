@@ -1,0 +1,112 @@
+"""Variables: writes, what was read before them, and their messages."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+
+import minitrain as mt
+
+
+def test_repr_is_tensorflows():
+    v = mt.Variable([1.0, 2.0], name="w")
+    assert repr(v) == "<mt.Variable 'w:0' shape=(2,) dtype=float32, numpy=array([1., 2.], dtype=float32)>"
+    assert repr(mt.Variable(1.0)) == "<mt.Variable 'Variable:0' shape=() dtype=float32, numpy=1.0>"
+
+
+def test_the_initial_value_is_copied_cast_and_checked():
+    a = np.ones(2)
+    v, w = mt.Variable(a), mt.Variable(lambda: 3, dtype=mt.float32)
+    a[:] = 7
+    np.testing.assert_array_equal(v, [1, 1])
+    assert (v.dtype, w.dtype, float(w)) == ("float64", "float32", 3.0)
+    with pytest.raises(ValueError, match="must be given"):
+        mt.Variable()
+    with pytest.raises(ValueError, match=r"'w'.*\(3,\).*\(2,\)"):
+        mt.Variable([1.0, 2.0], name="w", shape=[3])
+
+
+def test_assignments_return_the_variable_and_chain():
+    v = mt.Variable(1.0)
+    assert v.assign(5.0).assign_add(2.0).assign_sub(1.0) is v
+    assert float(v) == 6.0
+    assert float(v.assign(np.float64(2.5))) == 2.5
+
+
+@pytest.mark.parametrize("write", ["assign", "assign_add", "assign_sub"])
+def test_everything_read_before_a_write_keeps_its_value(write):
+    v = mt.Variable(np.arange(6.0).reshape(2, 3))
+    before = v.numpy()
+    held = [v.read_value(), v.value, v[0], mt.reshape(v, [3, 2]), mt.transpose(v), v.numpy(), mt.identity(v)]
+    copies = [np.array(each) for each in held]
+    getattr(v, write)(np.full((2, 3), 10.0))
+    for each, kept in zip(held, copies, strict=True):
+        np.testing.assert_array_equal(each, kept)
+    assert not np.array_equal(v.numpy(), before)
+
+
+def test_a_write_is_in_place_when_nobody_holds_on():
+    v = mt.Variable(np.zeros(1000))
+    address = v._tensor._array.ctypes.data
+    v.assign(np.ones(1000))
+    v.assign_add(np.ones(1000))
+    assert v._tensor._array.ctypes.data == address
+    held = v.read_value()
+    v.assign_add(np.ones(1000))
+    assert v._tensor._array.ctypes.data != address
+    np.testing.assert_array_equal(held, np.full(1000, 2.0))
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "message"),
+    [
+        ([1.0, 2.0], ValueError, r"'k:0'.*shape \(\).*shape \(2,\)"),
+        (mt.constant(1), TypeError, r"int32 to variable 'k:0' of dtype float32.*cast"),
+        (mt.constant(1.0, mt.float64), TypeError, "float64"),
+        ("a", TypeError, "'k:0'.*Expected numbers"),
+    ],
+)
+@pytest.mark.parametrize("write", ["assign", "assign_add", "assign_sub"])
+def test_a_wrong_value_is_refused_before_anything_changes(write, value, error, message):
+    v = mt.Variable(3.0, name="k")
+    with pytest.raises(error, match=message):
+        getattr(v, write)(value)
+    assert float(v) == 3.0
+
+
+def test_variables_are_used_wherever_tensors_are():
+    v, w = mt.Variable([1.0, 4.0]), mt.Variable([[1.0, 2.0]])
+    np.testing.assert_array_equal(mt.sqrt(v), [1, 2])
+    np.testing.assert_array_equal(v @ mt.ones([2, 1]), [5])
+    np.testing.assert_array_equal(mt.concat([w, w], 0), [[1, 2], [1, 2]])
+    np.testing.assert_array_equal(np.add(v, v), [2, 8])
+    np.testing.assert_array_equal(-v + abs(v) * 2 ** mt.Variable(1.0), [1, 4])
+    assert [float(each) for each in v] == [1.0, 4.0]
+    assert float(v[1]) == 4.0
+    assert bool((v == [1.0, 4.0])[0])
+
+
+def test_a_read_value_is_a_source_of_its_own():
+    v = mt.Variable(3.0)
+    with mt.GradientTape(persistent=True) as tape:
+        r = v.read_value()
+        y = r * v
+    assert float(tape.gradient(y, v)) == 6.0
+    assert float(tape.gradient(y, r)) == 3.0
+
+
+def test_variables_pickle_and_deepcopy_as_variables_of_their_own():
+    v = mt.Variable([1.0], trainable=False, name="k")
+    for again in (pickle.loads(pickle.dumps(v)), copy.deepcopy(v), copy.copy(v)):
+        assert (again.name, again.trainable) == ("k:0", False)
+        again.assign([5.0])
+    assert float(v[0]) == 1.0
+    pair = copy.deepcopy([v, v])
+    assert pair[0] is pair[1]
+
+
+def test_variables_hash_by_identity():
+    v, w = mt.Variable(1.0), mt.Variable(1.0)
+    assert len({v, w}) == 2
+    assert v.ref() == v.ref() != w.ref()

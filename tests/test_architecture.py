@@ -1,0 +1,104 @@
+"""The house: lower never imports higher, names are public exactly once, what the docs show is so."""
+
+import ast
+import doctest
+import importlib
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import minitrain as mt
+
+ROOT = Path(mt.__file__).parent
+
+# From the ground up. A module may import from its own floor and from those below.
+FLOORS = [
+    ["errors", "dtypes", "nest"],
+    ["engine"],
+    ["ops"],
+    ["math", "nn", "linalg", "random", "debugging", "testing", "compat"],
+    ["__init__"],
+]
+FLOOR = {name: level for level, names in enumerate(FLOORS) for name in names}
+MODULES = sorted(
+    info.name for info in pkgutil.walk_packages(mt.__path__, "minitrain.") if not info.name.endswith("__main__")
+)
+
+
+def place(module: str) -> str:
+    return module.split(".")[1] if "." in module else "__init__"
+
+
+def imports(path: Path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "minitrain":
+            names = [f"minitrain.{alias.name}" for alias in node.names] if node.module == "minitrain" else [node.module]
+            yield from names
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.split(".")[0] == "minitrain")
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT)))
+def test_lower_never_imports_higher(path):
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    mine = FLOOR[parts[0]]
+    for module in imports(path):
+        assert FLOOR[place(module)] <= mine, f"{'.'.join(parts)} imports {module} from a higher floor"
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_file_opens_with_its_idea(path):
+    assert ast.get_docstring(ast.parse(path.read_text())), "no docstring at the top"
+
+
+@pytest.mark.parametrize("module", ["minitrain", *MODULES])
+def test_public_functions_are_documented(module):
+    loaded = importlib.import_module(module)
+    for name in getattr(loaded, "__all__", []):
+        each = getattr(loaded, name)
+        if callable(each) and getattr(each, "__module__", "").startswith("minitrain"):
+            assert each.__doc__, f"{module}.{name} has no docstring"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_docstring_examples_run(module):
+    found = doctest.testmod(importlib.import_module(module), extraglobs={"np": np})
+    assert found.failed == 0
+
+
+def test_all_is_what_is_public():
+    for module in (mt, mt.math, mt.nn, mt.linalg, mt.random):
+        assert {name for name in vars(module) if not name.startswith("_")} == set(module.__all__)
+
+
+def test_keras_is_the_package_itself():
+    from minitrain.keras import math as keras_math
+    from minitrain.keras.nn import relu
+
+    from minitrain import keras
+
+    assert keras is mt
+    assert keras_math is mt.math
+    assert relu is mt.nn.relu
+    assert mt.math.__spec__.name == "minitrain.math"
+    with pytest.raises(ModuleNotFoundError):
+        importlib.import_module("minitrain.keras.nothing")
+
+
+def test_import_brings_numpy_alone():
+    code = "import sys, numpy; before = set(sys.modules); import minitrain; print(*sorted(set(sys.modules) - before))"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    foreign = {name.split(".")[0] for name in out.split()} - {"minitrain"} - set(sys.stdlib_module_names)
+    assert foreign <= {"numpy"}
+    assert not {"tqdm", "sklearn", "pandas", "scipy"} & foreign
+
+
+def test_early_eager_names():
+    mt.enable_eager_execution()
+    assert mt.executing_eagerly()
+    np.testing.assert_allclose(mt.lin_space(0.0, 1.0, 3), [0, 0.5, 1])
+    assert mt.__version__.count(".") == 2

@@ -1,0 +1,49 @@
+"""What README and CONTRIBUTING show is so: their Python runs."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import minitrain as mt
+from minitrain.engine.primitive import PRIMITIVES, kernels, ops
+
+ROOT = Path(__file__).parent.parent
+
+
+def python_blocks(name: str) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", (ROOT / name).read_text(), flags=re.DOTALL)
+
+
+def test_the_readmes_python_runs_and_prints_what_it_says(capsys):
+    names: dict = {}
+    for block in python_blocks("README.md"):
+        exec(compile(block, "script.py", "exec"), names)
+    out = capsys.readouterr().out
+    assert "mt.Tensor(20.0, shape=(), dtype=float32)" in out
+    assert "passes through 'cast_discrete', whose result has dtype int32" in out
+    assert "script.py:2" in out
+    np.testing.assert_allclose(names["second"], 2 * np.cos(6.0), rtol=1e-5)
+
+
+def test_the_operation_that_contributing_shows_works():
+    block, sample = python_blocks("CONTRIBUTING.md")[:2]
+    names: dict = {}
+    try:
+        exec(block, names)
+        rng = np.random.default_rng(0)
+        mt.testing.check_gradients(names["logistic_loss"], rng.normal(size=(3, 4)), rng.normal(size=4))
+        assert names["logistic_loss"](mt.constant([1, 2]), mt.constant([1, -1])).dtype == "float32"
+    finally:
+        del PRIMITIVES["logistic_loss"]
+        delattr(kernels, "logistic_loss")
+        delattr(ops, "logistic_loss")
+    assert sample.startswith('"logistic_loss": binary(')
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
+def test_files_that_are_named_exist(name):
+    text = (ROOT / name).read_text()
+    for path in re.findall(r"`((?:minitrain|tests|examples|benchmarks)/[\w/.]+\.\w+)`", text):
+        assert (ROOT / path).exists(), path

@@ -11,7 +11,27 @@ import warnings as _warnings
 # lines, where nobody can act on it. `debugging.enable_check_numerics` finds the first one.
 _warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"minitrain\.")
 
-from minitrain import compat, debugging, dtypes, errors, linalg, math, nest, nn, ops, random, testing
+from minitrain import (
+    activations,
+    compat,
+    config,
+    constraints,
+    debugging,
+    dtypes,
+    errors,
+    initializers,
+    linalg,
+    losses,
+    math,
+    nest,
+    nn,
+    ops,
+    optim,
+    random,
+    regularizers,
+    testing,
+    utils,
+)
 from minitrain.compat import contrib, enable_eager_execution, executing_eagerly, lin_space
 from minitrain.dtypes import (
     DType,
@@ -174,6 +194,8 @@ newaxis = None
 truediv = divide
 mod = floormod
 compat.alias_package(f"{__name__}.keras", __name__)
+compat.alias_package(f"{__name__}.optimizers", f"{__name__}.optim")
 keras = _sys.modules[__name__]
+optimizers = optim
 
 __all__ = [name for name in dir() if not name.startswith("_")]

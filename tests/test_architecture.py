@@ -20,7 +20,10 @@ FLOORS = [
     ["errors", "dtypes", "nest"],
     ["engine"],
     ["ops"],
-    ["math", "nn", "linalg", "random", "debugging", "testing", "compat"],
+    ["math", "nn", "linalg", "random", "debugging", "testing", "compat", "config"],
+    ["configuration", "utils"],
+    ["activations", "initializers", "regularizers", "constraints"],
+    ["losses", "optim"],
     ["__init__"],
 ]
 FLOOR = {name: level for level, names in enumerate(FLOORS) for name in names}

@@ -58,7 +58,25 @@ def run_script(case, given):
     return names["out"]
 
 
-RUNNERS = {"op": run_op, "script": run_script}
+def run_optimizer(case, given):
+    """The variables and the learning rate after each step with the given gradients."""
+    optimizer = eval(case["make"], {"mt": mt, "np": np})
+    places = range(case["nvars"])
+    variables = [mt.Variable(given[f"p{i}"]) for i in places]
+    steps = []
+    for step in range(case["steps"]):
+        gradients = [mt.constant(given[f"g{i}"][step]) for i in places]
+        optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        steps.append(([v.numpy() for v in variables], float(optimizer.learning_rate)))
+    out = {f"traj{i}": np.stack([values[i] for values, _ in steps]) for i in places}
+    out |= {"lr": np.array([rate for _, rate in steps]), "iterations": optimizer.iterations}
+    if case.get("finalize"):
+        optimizer.finalize_variable_values(variables)
+        out |= {f"final{i}": variables[i] for i in places}
+    return out
+
+
+RUNNERS = {"op": run_op, "script": run_script, "optimizer": run_optimizer}
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case['family']}-{case['id']}")

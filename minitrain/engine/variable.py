@@ -9,7 +9,7 @@ the snapshots that were read while it recorded.
 from __future__ import annotations
 
 from sys import getrefcount
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from minitrain.engine.tensor import Tensor, TensorLike, numpy_repr
 from minitrain.engine.trail import STATE
 from minitrain.errors import DTypeError, InvalidArgumentError, ShapeError
 
+if TYPE_CHECKING:
+    from minitrain.engine.packing import Pack
+
 __all__ = ["Variable"]
 
 
@@ -27,14 +30,19 @@ class Variable(TensorLike):
 
     `initial_value`: anything that `constant` takes, or a function of no arguments that gives it; it is copied.
     `trainable`: whether tapes watch it unasked. `name`: for messages. `dtype`: casts the initial value. `shape`: what
-    the initial value must have. Raises as `constant` does, and ShapeError where `shape` differs.
+    the initial value must have. `constraint`: a function that optimizers apply after each update. Raises as `constant`
+    does, and ShapeError where `shape` differs.
 
     >>> v = Variable([1.0, 2.0])
     >>> v.assign_add([10.0, 10.0])
     <mt.Variable 'Variable:0' shape=(2,) dtype=float32, numpy=array([11., 12.], dtype=float32)>
     """
 
-    __slots__ = ("__weakref__", "_name", "_tensor", "_trainable")
+    __slots__ = ("__weakref__", "_name", "_pack", "_tensor", "_trainable", "constraint", "regularizer")
+
+    _pack: Pack | None  # where the array is a view of a buffer that others share
+    constraint: Any  # what optimizers apply after an update, or None
+    regularizer: Any  # what a layer adds to the loss, or None
 
     def __init__(
         self,
@@ -43,6 +51,7 @@ class Variable(TensorLike):
         name: str | None = None,
         dtype: Any = None,
         shape: Any = None,
+        constraint: Any = None,
     ) -> None:
         if callable(initial_value):
             initial_value = initial_value()
@@ -60,6 +69,9 @@ class Variable(TensorLike):
         self._tensor = Tensor(array)
         self._trainable = True if trainable is None else bool(trainable)
         self._name = name or "Variable"
+        self._pack = None
+        self.constraint = constraint
+        self.regularizer = None
 
     @property
     def name(self) -> str:
@@ -150,16 +162,22 @@ class Variable(TensorLike):
         return array
 
     def _write(self, array: Any) -> None:
-        if self._is_sole_owner():
-            np.copyto(self._tensor._array, array)
-        else:
+        if self._pack is None and not self._is_sole_owner():
             self._tensor = Tensor(np.array(array, order="C"))
+        else:
+            np.copyto(self._writable(), array)
 
     def _update(self, ufunc: np.ufunc, delta: Any) -> None:
-        if self._is_sole_owner():
-            ufunc(self._tensor._array, delta, out=self._tensor._array)
-        else:
-            self._tensor = Tensor(np.asarray(ufunc(self._tensor._array, delta)))
+        array = self._writable()
+        ufunc(array, delta, out=array)
+
+    def _writable(self) -> Any:
+        """The array, to be written to: a fresh copy if anybody else holds on to this one."""
+        if self._pack is not None:
+            self._pack.writable()
+        elif not self._is_sole_owner():
+            self._tensor = Tensor(self._tensor._array.copy())
+        return self._tensor._array
 
     def _is_sole_owner(self) -> bool:
         """Whether neither the snapshot nor its array is held by anybody else, views included: they count as bases."""
@@ -173,14 +191,17 @@ class Variable(TensorLike):
     __str__ = __repr__
 
     def __copy__(self) -> Variable:
-        return Variable(self, self._trainable, self._name)
+        copied = Variable(self, self._trainable, self._name, constraint=self.constraint)
+        copied.regularizer = self.regularizer
+        return copied
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Variable:
         copied = memo[id(self)] = self.__copy__()
         return copied
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Variable, (self._tensor._array, self._trainable, self._name)
+        state = {"constraint": self.constraint, "regularizer": self.regularizer}
+        return Variable, (self._tensor._array, self._trainable, self._name), (None, state)
 
 
 IDENTITY: list[Any] = []  # `minitrain.ops` puts the recorded identity here

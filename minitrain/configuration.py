@@ -1,0 +1,119 @@
+"""Names and configurations: how a string, a dict or an instance stands for a loss, a layer, an optimizer.
+
+Each family has a `Registry` of its names. A `Configurable` stores what `__init__` was given under the arguments' own
+names, which is all that `get_config` needs; `from_config` calls `__init__` again.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable
+from typing import Any, Self
+
+import numpy as np
+
+from minitrain.engine.tensor import TensorLike
+from minitrain.errors import DTypeError, InvalidArgumentError, nearest_names
+
+__all__ = ["Configurable", "Registry", "serialize", "snake_case"]
+
+
+def snake_case(name: str) -> str:
+    """The name of a class as Keras writes it in lower case: `MeanSquaredError` becomes "mean_squared_error"."""
+    name = re.sub(r"\W+", "", name)
+    name = re.sub("(.)([A-Z][a-z0-9]+)", r"\1_\2", name)
+    return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+class Configurable:
+    """Whatever can be written down as a class name and the arguments of its `__init__`."""
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make an equal object, as plain data."""
+        return {name: serialize(getattr(self, name)) for name in _arguments(type(self))}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """An object made from what `get_config` gave."""
+        return cls(**config)
+
+
+def _arguments(cls: type) -> list[str]:
+    """The named arguments of `__init__`, those of base classes that it passes on as **kwargs included."""
+    names: list[str] = []
+    for each in cls.__mro__:
+        if "__init__" not in vars(each):
+            continue
+        parameters = list(inspect.signature(vars(each)["__init__"]).parameters.values())[1:]
+        names += [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+        if not any(p.kind is p.VAR_KEYWORD for p in parameters):
+            break
+    return list(dict.fromkeys(names))
+
+
+def serialize(value: Any) -> Any:
+    """Plain data for a value of a configuration: objects become {"class_name", "config"}, functions their name."""
+    if isinstance(value, Configurable) or (hasattr(value, "get_config") and not isinstance(value, type)):
+        return {"class_name": type(value).__name__, "config": value.get_config()}
+    if isinstance(value, TensorLike):
+        value = value.numpy()
+    if isinstance(value, (np.ndarray, np.generic)):
+        return value.tolist()
+    if isinstance(value, (list, tuple)):
+        return [serialize(each) for each in value]
+    if isinstance(value, dict):
+        return {key: serialize(each) for key, each in value.items()}
+    if callable(value) and hasattr(value, "__name__"):
+        return value.__name__
+    return value
+
+
+class Registry:
+    """The names of one family: `registry.get("mse")`, a dict with a configuration, a class, an instance."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self.entries: dict[str, Any] = {}
+        self.members: list[Any] = []  # each once, whatever the number of its names
+
+    def add(self, member: Any, *aliases: str) -> Any:
+        """Register a class or a function under its own name, in lower case too, and under the aliases."""
+        self.members.append(member)
+        name = member.__name__
+        for each in (name, snake_case(name), name.lower(), *aliases):
+            self.entries[each] = member
+        return member
+
+    def register(self, *aliases: str) -> Callable[[Any], Any]:
+        """`add` as a decorator."""
+        return lambda member: self.add(member, *aliases)
+
+    def find(self, name: str) -> Any:
+        """The class or function of that name. Raises InvalidArgumentError with the nearest names."""
+        if name not in self.entries:
+            raise InvalidArgumentError(f"Unknown {self.kind}: {name!r}. {nearest_names(name, self.entries)}")
+        return self.entries[name]
+
+    def get(self, identifier: Any) -> Any:
+        """The member that `identifier` stands for; None for None.
+
+        A string names a class, which is made without arguments, or a function. A dict holds "class_name" and "config".
+        Classes are made without arguments; instances and other callables are taken as they are.
+        """
+        if identifier is None:
+            return None
+        if isinstance(identifier, str):
+            found = self.find(identifier)
+            return found() if isinstance(found, type) else found
+        if isinstance(identifier, dict) and "class_name" in identifier:
+            found = self.find(identifier["class_name"])
+            return found.from_config(identifier.get("config") or {}) if isinstance(found, type) else found
+        if isinstance(identifier, type):
+            return identifier()
+        if callable(identifier) or isinstance(identifier, Configurable):
+            return identifier
+        raise DTypeError(
+            f"Expected a string, a class, an instance, a callable or a configuration of {self.kind}, received "
+            f"{identifier!r} of type {type(identifier).__name__!r}."
+        )

@@ -1,0 +1,103 @@
+"""Packing: variables of one dtype as views in one contiguous buffer, so that an update is a handful of calls.
+
+The buffer is written in place where nobody but the pack and its variables holds it, and copied where somebody does:
+copy on write at the grain of the buffer. A pack refers to its variables weakly, so that no cycle keeps them alive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from sys import getrefcount
+from typing import Any
+from weakref import ref
+
+import numpy as np
+
+from minitrain.engine.tensor import Tensor
+from minitrain.engine.variable import SOLE_ARRAY, SOLE_TENSOR, Variable
+
+__all__ = ["Pack", "pack"]
+
+
+class Pack:
+    """A flat `buffer`, (sum of sizes,), of which each variable's array is a view, in order."""
+
+    __slots__ = ("_members", "buffer", "slices")
+
+    def __init__(self, variables: Sequence[Variable]) -> None:
+        self.buffer: Any = np.concatenate([each._peek().reshape(-1) for each in variables])
+        stops = np.cumsum([each._peek().size for each in variables]).tolist()
+        self.slices = [slice(stop - each._peek().size, stop) for stop, each in zip(stops, variables, strict=True)]
+        self._members = [ref(each) for each in variables]
+        self._point()
+        for each in variables:
+            each._pack = self
+
+    def holds(self, variables: Sequence[Variable]) -> bool:
+        """Whether these are the variables of this pack, all of them in order."""
+        return len(variables) == len(self._members) and all(
+            member() is each for member, each in zip(self._members, variables, strict=True)
+        )
+
+    def writable(self) -> Any:
+        """The buffer, to be written to: a fresh copy, with the variables moved over, if anybody holds on to it."""
+        if not self._is_sole_owner():
+            self.buffer = self.buffer.copy()
+            self._point()
+        return self.buffer
+
+    def _point(self) -> None:
+        """Make each variable's array a view of the buffer."""
+        for member, place in zip(self._members, self.slices, strict=True):
+            variable = member()
+            if variable is not None:
+                variable._tensor = Tensor(self.buffer[place].reshape(variable._peek().shape))
+
+    def _is_sole_owner(self) -> bool:
+        held = 0
+        for member in self._members:
+            variable = member()
+            if variable is None:
+                continue
+            held += 1
+            tensor = variable._tensor
+            if getrefcount(tensor) > SOLE_TENSOR or getrefcount(tensor._array) > SOLE_ARRAY:
+                return False
+        return getrefcount(self.buffer) <= SOLE_BUFFER + held
+
+
+def pack(variables: Sequence[Variable]) -> Pack | None:
+    """A pack of these variables: the one they are in already, or a new one.
+
+    None where that cannot be: one of them is packed with others, stands there twice, or differs in dtype.
+    """
+    if not variables:
+        return None
+    present = variables[0]._pack
+    if present is not None:
+        return present if present.holds(variables) else None
+    dtype = variables[0]._peek().dtype
+    if any(each._pack is not None or each._peek().dtype is not dtype for each in variables):
+        return None
+    if len({id(each) for each in variables}) != len(variables):
+        return None
+    return Pack(variables)
+
+
+def _sole_count() -> int:
+    """What `getrefcount` says of a buffer beyond its variables where nobody else holds on: it differs by version."""
+
+    class Holder:
+        __slots__ = ("buffer",)
+
+        buffer: Any
+
+        def look(self) -> int:
+            return getrefcount(self.buffer)
+
+    holder = Holder()
+    holder.buffer = np.zeros(1)
+    return holder.look()
+
+
+SOLE_BUFFER = _sole_count()

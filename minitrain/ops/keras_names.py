@@ -1,0 +1,258 @@
+"""keras.ops's names and argument orders for the operations, where they differ from TensorFlow's.
+
+`minitrain.ops` offers these beside the operations that both call the same.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+
+from minitrain.dtypes import as_dtype
+from minitrain.engine.convert import as_tensor
+from minitrain.engine.primitive import ops
+from minitrain.engine.tensor import Tensor, TensorLike
+from minitrain.ops import creation, elementwise, indexing, linear, neural, reduction, shaping
+from minitrain.ops.axes import as_int
+from minitrain.ops.reduction import _floats
+
+
+def sum(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
+    """The sum over `axis`, all axes by default."""
+    return reduction.reduce_sum(x, axis, keepdims)
+
+
+def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
+    """The mean over `axis`; of integers in float32."""
+    return reduction.reduce_mean(_floats(x), axis, keepdims)
+
+
+def max(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
+    """The maximum over `axis`."""
+    return reduction.reduce_max(x, axis, keepdims)
+
+
+def min(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
+    """The minimum over `axis`."""
+    return reduction.reduce_min(x, axis, keepdims)
+
+
+def prod(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
+    """The product over `axis`."""
+    return reduction.reduce_prod(x, axis, keepdims)
+
+
+def all(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
+    """Whether all elements over `axis` hold."""
+    return reduction.reduce_all(elementwise.cast(x, "bool"), axis, keepdims)
+
+
+def any(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
+    """Whether any element over `axis` holds."""
+    return reduction.reduce_any(elementwise.cast(x, "bool"), axis, keepdims)
+
+
+def var(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
+    """The population variance over `axis`."""
+    return reduction.reduce_variance(x, axis, keepdims)
+
+
+def std(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
+    """The population standard deviation over `axis`."""
+    return reduction.reduce_std(x, axis, keepdims)
+
+
+def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
+    """log(sum(e ** x)) over `axis`."""
+    return reduction.reduce_logsumexp(x, axis, keepdims)
+
+
+def argmax(x: Any, axis: int | None = None, keepdims: bool = False) -> Tensor:
+    """The index of the largest element, of the flattened x without `axis`; int32."""
+    return _arg(reduction.argmax, x, axis, keepdims)
+
+
+def argmin(x: Any, axis: int | None = None, keepdims: bool = False) -> Tensor:
+    """The index of the smallest element, of the flattened x without `axis`; int32."""
+    return _arg(reduction.argmin, x, axis, keepdims)
+
+
+def _arg(op: Any, x: Any, axis: int | None, keepdims: bool) -> Tensor:
+    x = as_tensor(x)
+    if axis is None:
+        found = op(shaping.reshape(x, (-1,)), 0, "int32")
+        return shaping.reshape(found, (1,) * x.ndim) if keepdims else found
+    found = op(x, axis, "int32")
+    return shaping.expand_dims(found, axis) if keepdims else found
+
+
+def cumsum(x: Any, axis: int | None = None, dtype: Any = None) -> Tensor:
+    """The running sum along `axis`, of the flattened x without one."""
+    x = as_tensor(x) if dtype is None else elementwise.cast(x, dtype)
+    return reduction.cumsum(shaping.reshape(x, (-1,)), 0) if axis is None else reduction.cumsum(x, axis)
+
+
+def cumprod(x: Any, axis: int | None = None, dtype: Any = None) -> Tensor:
+    """The running product along `axis`, of the flattened x without one."""
+    x = as_tensor(x) if dtype is None else elementwise.cast(x, dtype)
+    return reduction.cumprod(shaping.reshape(x, (-1,)), 0) if axis is None else reduction.cumprod(x, axis)
+
+
+def clip(x: Any, x_min: Any, x_max: Any) -> Tensor:
+    """x limited to [x_min, x_max]."""
+    return elementwise.clip_by_value(x, x_min, x_max)
+
+
+def concatenate(xs: Any, axis: int = 0) -> Tensor:
+    """Joined along an axis that they have."""
+    return shaping.concat(xs, axis)
+
+
+def take(x: Any, indices: Any, axis: int | None = None) -> Tensor:
+    """Slices of x along `axis`, of the flattened x without one; negative indices count from the end."""
+    x = as_tensor(x)
+    if axis is None:
+        x, axis = shaping.reshape(x, (-1,)), 0
+    size = x.shape[axis]
+    places = as_tensor(indices)._array
+    return indexing.gather(x, np.where(places < 0, places + size, places), axis=axis)
+
+
+def take_along_axis(x: Any, indices: Any, axis: int | None = None) -> Tensor:
+    """Elements of x along `axis` at `indices`, an array of as many axes."""
+    x = as_tensor(x)
+    if axis is None:
+        x, axis = shaping.reshape(x, (-1,)), 0
+    return ops.take_along(x, indices, axis=axis - x.ndim if axis >= 0 else axis)
+
+
+def swapaxes(x: Any, axis1: int, axis2: int) -> Tensor:
+    """Two axes exchanged."""
+    x = as_tensor(x)
+    return ops.swapaxes(x, axis1=axis1 % x.ndim - x.ndim, axis2=axis2 % x.ndim - x.ndim)
+
+
+def moveaxis(x: Any, source: Any, destination: Any) -> Tensor:
+    """Axes `source` moved to `destination`, the others in their order."""
+    x = as_tensor(x)
+    sources, targets = (
+        [each % x.ndim for each in ([axes] if isinstance(axes, int) else axes)] for axes in (source, destination)
+    )
+    order = [axis for axis in range(x.ndim) if axis not in sources]
+    for target, origin in sorted(zip(targets, sources, strict=True)):
+        order.insert(target, origin)
+    return shaping.transpose(x, order)
+
+
+def transpose(x: Any, axes: Any = None) -> Tensor:
+    """The axes in the order `axes`, reversed by default."""
+    return shaping.transpose(x, axes)
+
+
+def flip(x: Any, axis: Any = None) -> Tensor:
+    """The order along the axes turned round, along all of them by default."""
+    return shaping.flip(x, axis)
+
+
+def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Tensor:
+    """The norm over `axis`: Euclidean by default."""
+    return reduction.norm(_floats(x), "euclidean" if ord is None else ord, axis, keepdims)
+
+
+def normalize(x: Any, axis: int = -1, order: int = 2, epsilon: float = 1e-12) -> Tensor:
+    """x divided by its norm of the given order along `axis`, which is at least epsilon."""
+    x = _floats(x)
+    return (
+        neural.l2_normalize(x, axis, epsilon)
+        if order == 2
+        else x / elementwise.maximum(reduction.norm(x, order, axis, True), epsilon)
+    )
+
+
+def one_hot(x: Any, num_classes: int, axis: int = -1, dtype: Any = None, sparse: bool = False) -> Tensor:
+    """1 at each index along a new axis of size `num_classes`."""
+    return creation.one_hot(elementwise.cast(x, "int64"), num_classes, axis=axis, dtype=dtype or "float32")
+
+
+def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None) -> Tensor:
+    """The numbers from start to stop."""
+    return creation.range(start, stop, step, dtype)
+
+
+def full(shape: Any, fill_value: Any, dtype: Any = None) -> Tensor:
+    """`fill_value` everywhere."""
+    made = creation.fill(shape, fill_value)
+    return made if dtype is None else elementwise.cast(made, dtype)
+
+
+def full_like(x: Any, fill_value: Any, dtype: Any = None) -> Tensor:
+    """`fill_value` everywhere, in the shape and dtype of x."""
+    x = as_tensor(x)
+    return elementwise.cast(creation.fill(x.shape, fill_value), dtype or x.dtype)
+
+
+def eye(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Tensor:  # noqa: N803  # Keras's names
+    """Ones on the k-th diagonal, (N, M)."""
+    return Tensor(np.eye(as_int(N, "N"), M, k, dtype=as_dtype(dtype or "float32").dtype))
+
+
+def power(x1: Any, x2: Any) -> Tensor:
+    """x1 ** x2."""
+    return elementwise.pow(x1, x2)
+
+
+def mod(x1: Any, x2: Any) -> Tensor:
+    """The remainder, with the sign of x2."""
+    return elementwise.floormod(x1, x2)
+
+
+def dot(x1: Any, x2: Any) -> Tensor:
+    """The matrix product, or the product by a scalar."""
+    a, b = as_tensor(x1), as_tensor(x2)
+    return linear.matmul(a, b) if a.ndim and b.ndim else elementwise.multiply(a, b)
+
+
+def outer(x1: Any, x2: Any) -> Tensor:
+    """The products of all pairs of elements."""
+    return linear.tensordot(shaping.reshape(x1, (-1,)), shaping.reshape(x2, (-1,)), 0)
+
+
+def ravel(x: Any) -> Tensor:
+    """Flattened."""
+    return shaping.reshape(x, (-1,))
+
+
+def convert_to_numpy(x: Any) -> Any:
+    """The value as an ndarray of one's own."""
+    return np.array(x.numpy()) if isinstance(x, TensorLike) else np.array(x)
+
+
+def shape(x: Any) -> tuple[int, ...]:
+    """The shape as a tuple of ints."""
+    return tuple(as_tensor(x).shape)
+
+
+def slice(inputs: Any, start_indices: Any, shape: Any) -> Tensor:
+    """`shape` elements along each axis from `start_indices` on."""
+    return indexing.slice_(inputs, start_indices, shape)
+
+
+def sort(x: Any, axis: int = -1) -> Tensor:
+    """Sorted along `axis`."""
+    return indexing.sort(x, axis)
+
+
+def argsort(x: Any, axis: int = -1) -> Tensor:
+    """The indices that sort x along `axis`."""
+    return indexing.argsort(x, axis)
+
+
+def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Tensor]:
+    """Cut along an axis: into so many equal parts, or at the given places."""
+    x = as_tensor(x)
+    if np.ndim(indices_or_sections) == 0:
+        return shaping.split(x, indices_or_sections, axis)
+    stops = [0, *indices_or_sections, x.shape[axis]]
+    return shaping.split(x, [stop - start for start, stop in itertools.pairwise(stops)], axis)

@@ -1,0 +1,69 @@
+"""Adam and AdamW."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from minitrain.errors import InvalidArgumentError
+from minitrain.optim.base import REGISTRY, Optimizer, missing_mass, moving_average, moving_square
+
+
+@REGISTRY.register()
+class Adam(Optimizer):
+    """w -= rate_t * m / (sqrt(v) + epsilon), with moving averages m of g and v of g ** 2, rate_t correcting their bias.
+
+    `amsgrad` divides by the largest v so far. Sources: Kingma and Ba (2015), section 2, last paragraph (which puts
+    epsilon outside the correction); Reddi et al. (2018).
+    """
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        amsgrad: bool = False,
+        weight_decay: float | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(learning_rate=kwargs.pop("lr", learning_rate), weight_decay=weight_decay, **kwargs)
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.amsgrad = amsgrad
+        self.slot_names = ("momentum", "velocity", *(("velocity_hat",) if amsgrad else ()))
+
+    def update(self, w: Any, g: Any, slots: list[Any], rate: float, step: int, spare: list[Any]) -> None:
+        m, v, *largest = slots
+        (a, _) = spare
+        moving_average(m, g, self.beta_1, a)
+        moving_square(v, g, self.beta_2, a)
+        if largest:
+            v = np.maximum(largest[0], v, out=largest[0])
+        np.sqrt(v, out=a)
+        a += self.epsilon
+        np.divide(m, a, out=a)
+        mass, square_mass = (missing_mass(beta, step, w.dtype) for beta in (self.beta_1, self.beta_2))
+        a *= w.dtype.type(rate) * np.sqrt(square_mass) / mass
+        w -= a
+
+
+@REGISTRY.register()
+class AdamW(Adam):
+    """Adam with decoupled weight decay: w -= rate * weight_decay * w first. Source: Loshchilov and Hutter (2019)."""
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        weight_decay: float = 0.004,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        amsgrad: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        if weight_decay is None:
+            raise InvalidArgumentError("`weight_decay` of AdamW must be a number, received None. Use Adam without it.")
+        super().__init__(learning_rate, beta_1, beta_2, epsilon, amsgrad, weight_decay, **kwargs)

@@ -1,0 +1,475 @@
+"""What all optimizers share: the order of a step, and how it runs over few long arrays rather than many short ones.
+
+An optimizer's own file says what its slots are and how one array is updated in place. `build` packs the variables of
+a dtype into one buffer, and the slots likewise, so that an update is a handful of calls however many layers there are,
+in blocks that stay in the cache. Variables that cannot be packed, missing gradients and rules that differ from
+variable to variable take the general path: the same update, array by array. Optimizers see variables, no layers.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from minitrain.configuration import Configurable, Registry, snake_case
+from minitrain.engine.convert import as_tensor
+from minitrain.engine.packing import Pack, pack
+from minitrain.engine.tape import GradientTape
+from minitrain.engine.tensor import Tensor
+from minitrain.engine.variable import Variable
+from minitrain.errors import DTypeError, InvalidArgumentError, ShapeError
+from minitrain.optim.schedules import REGISTRY as SCHEDULES
+from minitrain.optim.schedules import LearningRateSchedule
+
+REGISTRY = Registry("optimizer")
+BLOCK = 32_768  # elements: 128 KB of float32, so that a block, its gradient and its slots stay in the cache
+
+Array = Any
+
+
+class Optimizer(Configurable):
+    """The base. A subclass names its slots in `slot_names` and writes `update`; `__init__` stores its options.
+
+    `learning_rate`: a number, a schedule, a function of no arguments, or a Variable; `lr` is its old name.
+    `weight_decay`: the fraction of each weight, times the learning rate, that a step takes off. `clipnorm`,
+    `global_clipnorm`, `clipvalue`: limits on the norm of each gradient, of all of them together, and on each element;
+    at most one. `use_ema`: keep an exponential moving average of the weights, with `ema_momentum`, which overwrites
+    them every `ema_overwrite_frequency` steps. `loss_scale_factor`: gradients are divided by it.
+    `gradient_accumulation_steps`: update every so many steps, with the mean of their gradients.
+    """
+
+    slot_names: tuple[str, ...] = ()
+    is_elementwise = True  # whether an update of joined arrays is the join of their updates
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None,
+        name: str | None = None,
+    ) -> None:
+        if sum(each is not None for each in (clipnorm, clipvalue, global_clipnorm)) > 1:
+            raise InvalidArgumentError(
+                "Only one of `clipnorm`, `clipvalue` and `global_clipnorm` can be set, received "
+                f"clipnorm={clipnorm}, clipvalue={clipvalue}, global_clipnorm={global_clipnorm}."
+            )
+        for value, what in ((clipnorm, "clipnorm"), (clipvalue, "clipvalue"), (global_clipnorm, "global_clipnorm")):
+            if value is not None and not value > 0:
+                raise InvalidArgumentError(f"`{what}` must be positive, received {value!r}.")
+        if gradient_accumulation_steps is not None and gradient_accumulation_steps < 2:
+            raise InvalidArgumentError(
+                f"`gradient_accumulation_steps` must be an integer >= 2, received {gradient_accumulation_steps!r}."
+            )
+        if use_ema and not 0 <= ema_momentum <= 1:
+            raise InvalidArgumentError(f"`ema_momentum` must be in the range [0, 1], received {ema_momentum!r}.")
+        self.weight_decay = weight_decay
+        self.clipnorm = clipnorm
+        self.clipvalue = clipvalue
+        self.global_clipnorm = global_clipnorm
+        self.use_ema = use_ema
+        self.ema_momentum = ema_momentum
+        self.ema_overwrite_frequency = ema_overwrite_frequency
+        self.loss_scale_factor = loss_scale_factor
+        self.gradient_accumulation_steps = gradient_accumulation_steps
+        self.name = name or snake_case(type(self).__name__)
+        self.built = False
+        self._iterations = Variable(0, trainable=False, name="iteration", dtype="int64")
+        self._learning_rate: Any = None
+        self._excluded: set[int] = set()
+        self._excluded_names: list[str] = []
+        self._trainable_variables: list[Variable] = []
+        self._slots: dict[str, list[Variable]] = {}
+        self._extra: list[Variable] = []  # further state of a subclass
+        self._packs: dict[int, tuple[Pack, dict[str, Pack]]] = {}  # by the place of the pack's first variable
+        self._groups: list[list[int]] = []  # places of the variables that are packed together, or alone
+        self._place: dict[int, int] = {}  # id of a variable -> its place
+        self._warned = False
+        self.learning_rate = learning_rate
+
+    # ------------------------------------------------------------------------------------------- what a subclass says
+
+    def update(self, w: Array, g: Array, slots: list[Array], rate: float, step: int, spare: list[Array]) -> None:
+        """Update `w` in place from its gradient `g`, which is only read, and `slots`, in the order of `slot_names`.
+
+        All arrays have one shape. `rate` is the learning rate, `step` counts from 1, `spare` are two arrays to work in.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define update(w, g, slots, rate, step, spare).")
+
+    def slot_value(self, name: str) -> float:
+        """The first value of a slot."""
+        return 0.0
+
+    def slot_shape(self, name: str, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape of a slot for a variable of the given shape; elementwise optimizers have the variable's."""
+        return shape
+
+    # ---------------------------------------------------------------------------------------------------------- state
+
+    @property
+    def learning_rate(self) -> Any:
+        """The present learning rate: a Variable, or what the schedule or function gives now."""
+        if isinstance(self._learning_rate, Variable):
+            return self._learning_rate
+        return as_tensor(float(self._rate()))
+
+    @learning_rate.setter
+    def learning_rate(self, value: Any) -> None:
+        if isinstance(value, str):
+            raise DTypeError(f"`learning_rate` must be a number or a schedule, received {value!r}.")
+        if isinstance(value, dict):
+            value = SCHEDULES.get(value)
+        if isinstance(value, (LearningRateSchedule, Variable)) or callable(value):
+            self._learning_rate = value
+            return
+        number = float(value)
+        if not number >= 0:
+            raise InvalidArgumentError(f"`learning_rate` must be 0 or more, received {value!r}.")
+        if isinstance(self._learning_rate, Variable):
+            self._learning_rate.assign(number)
+        else:
+            self._learning_rate = Variable(number, trainable=False, name="learning_rate", dtype="float32")
+
+    lr = learning_rate
+
+    def _rate(self) -> float:
+        """The learning rate of the next update, as a Python float."""
+        rate = self._learning_rate
+        if isinstance(rate, Variable):
+            return float(rate._peek())
+        if isinstance(rate, LearningRateSchedule):
+            return float(rate(self._step_number()))
+        return float(rate())
+
+    def _step_number(self) -> int:
+        """How many updates have been made."""
+        return int(self._iterations._peek()) // (self.gradient_accumulation_steps or 1)
+
+    @property
+    def iterations(self) -> Any:
+        """How many updates have been made; with accumulation, several calls make one."""
+        return self._iterations if not self.gradient_accumulation_steps else as_tensor(self._step_number())
+
+    @property
+    def variables(self) -> list[Variable]:
+        """All state: iterations, the learning rate where it is a number, the slots of each variable in turn."""
+        found = [self._iterations]
+        if isinstance(self._learning_rate, Variable):
+            found.append(self._learning_rate)
+        names = list(self._slots)
+        for place in range(len(self._trainable_variables)):
+            found += [self._slots[name][place] for name in names]
+        return found + self._extra
+
+    def get_weights(self) -> list[Any]:
+        """The values of `variables`, as ndarrays."""
+        return [np.asarray(each.numpy()) for each in self.variables]
+
+    def set_weights(self, weights: Sequence[Any]) -> None:
+        """Restore what `get_weights` gave, to an optimizer built for the same variables. Shapes are checked."""
+        variables = self.variables
+        if len(weights) != len(variables):
+            raise InvalidArgumentError(
+                f"Optimizer {self.name!r} has {len(variables)} variables, received {len(weights)} weights. Build it "
+                "for the model's variables first."
+            )
+        arrays = [
+            variable._accept(np.asarray(value), "assign") for variable, value in zip(variables, weights, strict=True)
+        ]
+        for variable, array in zip(variables, arrays, strict=True):
+            variable._write(array)
+
+    def save_own_variables(self, store: dict[str, Any]) -> None:
+        """Put the state into `store`, by number."""
+        store.update({str(place): value for place, value in enumerate(self.get_weights())})
+
+    def load_own_variables(self, store: Any) -> None:
+        """Restore what `save_own_variables` put into `store`."""
+        self.set_weights([store[str(place)] for place in range(len(store))])
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        rate = self._learning_rate
+        if isinstance(rate, Variable):
+            config["learning_rate"] = float(rate.numpy())
+        elif isinstance(rate, LearningRateSchedule):
+            config["learning_rate"] = {"class_name": type(rate).__name__, "config": rate.get_config()}
+        return config
+
+    def build(self, variables: Iterable[Variable]) -> None:
+        """Make the slots for these variables, and pack those of one dtype where nobody else has packed them."""
+        if self.built:
+            return
+        variables = list(variables)
+        self._trainable_variables = variables
+        self._place = {id(each): place for place, each in enumerate(variables)}
+        names = list(self.slot_names)
+        names += ["gradient_accumulator"] if self.gradient_accumulation_steps else []
+        names += ["average"] if self.use_ema else []
+        for name in names:
+            self._slots[name] = [self._new_slot(name, each) for each in variables]
+        for places in self._by_dtype():
+            packed = self._pack(places, names) if self.is_elementwise else None
+            if packed is None:
+                self._groups += [[place] for place in places]
+            else:
+                self._groups.append(places)
+                self._packs[places[0]] = packed
+        self.built = True
+
+    def _new_slot(self, name: str, variable: Variable) -> Variable:
+        shared = name in ("gradient_accumulator", "average")
+        shape = tuple(variable.shape) if shared else self.slot_shape(name, tuple(variable.shape))
+        value = np.full(shape, 0.0 if shared else self.slot_value(name), variable._peek().dtype)
+        return Variable(value, trainable=False, name=f"{variable._name}_{name}")
+
+    def _by_dtype(self) -> list[list[int]]:
+        groups: dict[Any, list[int]] = {}
+        for place, each in enumerate(self._trainable_variables):
+            groups.setdefault(each._peek().dtype, []).append(place)
+        return list(groups.values())
+
+    def _pack(self, places: list[int], names: list[str]) -> tuple[Pack, dict[str, Pack]] | None:
+        variables = pack([self._trainable_variables[place] for place in places])
+        if variables is None:
+            return None
+        slots = {name: pack([self._slots[name][place] for place in places]) for name in names}
+        return variables, {name: each for name, each in slots.items() if each is not None}
+
+    # ----------------------------------------------------------------------------------------------------------- steps
+
+    def minimize(self, loss: Any, var_list: Any, tape: GradientTape | None = None) -> Any:
+        """One step on `loss`: a function of no arguments, or a Tensor with the `tape` that recorded it."""
+        if callable(loss):
+            with GradientTape() as tape:
+                loss = loss()
+        if tape is None:
+            raise InvalidArgumentError(
+                "`minimize` needs a function that computes the loss, or the loss and its `tape`."
+            )
+        variables = list(var_list() if callable(var_list) else var_list)
+        return self.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+
+    def apply_gradients(self, grads_and_vars: Iterable[tuple[Any, Variable]]) -> Any:
+        """One step, from pairs of gradient and variable. Returns `iterations`.
+
+        A gradient of None is left out, with one warning that names the variables; all None raise.
+        """
+        pairs = list(grads_and_vars)
+        if not pairs:
+            raise InvalidArgumentError("`apply_gradients` received no pairs of gradient and variable.")
+        self.apply([pair[0] for pair in pairs], [pair[1] for pair in pairs])
+        return self.iterations
+
+    def apply(self, grads: Sequence[Any], trainable_variables: Sequence[Variable] | None = None) -> None:
+        """One step. `trainable_variables` may be left out once the optimizer is built."""
+        grads = list(grads)
+        variables = self._trainable_variables if trainable_variables is None else list(trainable_variables)
+        if len(grads) != len(variables):
+            raise InvalidArgumentError(f"Received {len(grads)} gradients for {len(variables)} variables.")
+        if not self.built:
+            self.build(variables)
+        places, arrays = self._accepted(grads, variables)
+        if self.loss_scale_factor is not None:
+            arrays = [array / self.loss_scale_factor for array in arrays]
+        if self.gradient_accumulation_steps:
+            mean = self._accumulated(places, arrays)
+            if mean is not None:
+                self._update_all(places, mean)
+        else:
+            self._update_all(places, arrays)
+        if self.use_ema:
+            self._average()
+        for place in places:
+            variable = self._trainable_variables[place]
+            if variable.constraint is not None:
+                variable.assign(as_tensor(variable.constraint(variable)))
+        self._iterations._update(np.add, 1)
+
+    def _accepted(self, grads: list[Any], variables: list[Variable]) -> tuple[list[int], list[Array]]:
+        """The places of the variables that have a gradient, and the gradients as ndarrays of their shape and dtype."""
+        places, arrays, missing = [], [], []
+        for g, variable in zip(grads, variables, strict=True):
+            place = self._place.get(id(variable))
+            if place is None:
+                raise InvalidArgumentError(
+                    f"Unknown variable '{variable.name}'. Optimizer {self.name!r} was built for "
+                    f"{[each.name for each in self._trainable_variables]}. Make a new optimizer for other variables, "
+                    "or call `build` with all of them first."
+                )
+            if g is None:
+                missing.append(variable)
+                continue
+            array = g._array if type(g) is Tensor else as_tensor(g)._array
+            mine = variable._tensor._array
+            if array.shape != mine.shape:
+                raise ShapeError(
+                    f"The gradient of variable '{variable.name}' must have its shape {mine.shape}, received "
+                    f"{array.shape}."
+                )
+            places.append(place)
+            arrays.append(array if array.dtype is mine.dtype else array.astype(mine.dtype))
+        if not places:
+            raise InvalidArgumentError(
+                "No gradients provided for any variable: all are None. `tape.explain(loss, variable)` says why."
+            )
+        if missing and not self._warned:
+            self._warned = True
+            warnings.warn(
+                f"Gradients do not exist for variables {[each.name for each in missing]} when minimizing the loss; "
+                "they are left as they are. `tape.explain(loss, variable)` says why.",
+                stacklevel=4,
+            )
+        return places, arrays
+
+    def _update_all(self, places: list[int], arrays: list[Array]) -> None:
+        """Clip, decay and update, group by group."""
+        rate, step = self._rate(), self._step_number() + 1
+        self.begin_step(step)
+        if self.clipnorm is None and self.global_clipnorm is None and self.clipvalue is None:
+            given = dict(zip(places, arrays, strict=True))
+        else:
+            given = dict(zip(places, self._clipped(arrays), strict=True))
+        for group in self._groups:
+            packed = self._packs.get(group[0])
+            if packed is not None and all(place in given for place in group):
+                flat = np.concatenate([given[place].reshape(-1) for place in group])
+                variables, slots = packed
+                buffers = [slots[name].writable() for name in self.slot_names]
+                w = variables.writable()
+                self._decay(group, w, rate)
+                self._in_blocks(w, flat, buffers, rate, step)
+                continue
+            for place in group:
+                if place in given:
+                    w = self._trainable_variables[place]._writable()
+                    self._decay([place], w, rate)
+                    own = [self._slots[name][place]._writable() for name in self.slot_names]
+                    if self.is_elementwise:
+                        flat_slots = [each.reshape(-1) for each in own]
+                        self._in_blocks(w.reshape(-1), given[place].reshape(-1), flat_slots, rate, step)
+                    else:
+                        self.update(w, given[place], own, rate, step, [np.empty_like(w), np.empty_like(w)])
+
+    def begin_step(self, step: int) -> None:
+        """Called before the arrays of a step are updated, for state that belongs to all of them."""
+
+    def _in_blocks(self, w: Array, g: Array, slots: list[Array], rate: float, step: int) -> None:
+        """Update flat arrays, block by block: whole passes over long ones would fetch them from memory every time."""
+        size = w.size
+        spare = [np.empty(min(size, BLOCK), w.dtype), np.empty(min(size, BLOCK), w.dtype)]
+        if size <= BLOCK:
+            self.update(w, g, slots, rate, step, spare)
+            return
+        for start in range(0, size, BLOCK):
+            part = slice(start, min(start + BLOCK, size))
+            room = [each[: part.stop - start] for each in spare]
+            self.update(w[part], g[part], [each[part] for each in slots], rate, step, room)
+
+    def _clipped(self, arrays: list[Array]) -> list[Array]:
+        if self.clipnorm is not None:
+            return [g * (self.clipnorm / max(_norm([g]), self.clipnorm)) for g in arrays]
+        if self.global_clipnorm is not None:
+            norm = _norm(arrays)
+            return [
+                g * (self.global_clipnorm * min(1.0 / norm, 1.0 / self.global_clipnorm) if norm else 1.0)
+                for g in arrays
+            ]
+        return [np.clip(g, -self.clipvalue, self.clipvalue) for g in arrays]  # type: ignore[operator]
+
+    def exclude_from_weight_decay(
+        self, var_list: Iterable[Variable] | None = None, var_names: Iterable[str] | None = None
+    ) -> None:
+        """Spare these variables, or those whose name contains one of `var_names`, from weight decay."""
+        if self.built and not self._trainable_variables:
+            raise InvalidArgumentError("`exclude_from_weight_decay` must be called before the optimizer is built.")
+        self._excluded |= {id(each) for each in var_list or ()}
+        self._excluded_names += list(var_names or ())
+
+    def _decays(self, variable: Variable) -> bool:
+        return id(variable) not in self._excluded and not any(each in variable.name for each in self._excluded_names)
+
+    def _decay(self, group: list[int], w: Array, rate: float) -> None:
+        if self.weight_decay is None:
+            return
+        factor = self.weight_decay * rate
+        if not (self._excluded or self._excluded_names):
+            w -= w * factor
+            return
+        for place in group:
+            variable = self._trainable_variables[place]
+            if self._decays(variable):
+                array = variable._tensor._array
+                array -= array * factor
+
+    def _accumulated(self, places: list[int], arrays: list[Array]) -> list[Array] | None:
+        """Add to the accumulators; on every n-th call, their means, and start anew."""
+        steps = self.gradient_accumulation_steps or 1
+        is_last = (int(self._iterations._peek()) + 1) % steps == 0
+        means = []
+        for place, g in zip(places, arrays, strict=True):
+            held = self._slots["gradient_accumulator"][place]._writable()
+            held += g
+            if is_last:
+                means.append(held / steps)
+                held[...] = 0
+        return means if is_last else None
+
+    def _average(self) -> None:
+        """Move the averages on, and the weights onto them where it is time."""
+        count = self._step_number()
+        momentum = self.ema_momentum if count else 0.0
+        for variable, average in zip(self._trainable_variables, self._slots["average"], strict=True):
+            held = average._writable()
+            held *= momentum
+            held += (1.0 - momentum) * variable._peek()
+        frequency = self.ema_overwrite_frequency
+        if frequency and (count + 1) % frequency == 0:
+            self.finalize_variable_values(self._trainable_variables)
+
+    def finalize_variable_values(self, var_list: Iterable[Variable]) -> None:
+        """Overwrite the variables with their moving averages, if those are kept."""
+        if self.use_ema:
+            for variable in var_list:
+                variable._write(self._slots["average"][self._place[id(variable)]]._peek())
+
+    def scale_loss(self, loss: Any) -> Any:
+        """The loss times `loss_scale_factor`, by which the gradients will be divided."""
+        return loss if self.loss_scale_factor is None else loss * self.loss_scale_factor
+
+
+def _norm(arrays: Sequence[Array]) -> float:
+    """The L2 norm of all elements of several arrays."""
+    return float(np.sqrt(sum(float(np.dot(flat, flat)) for flat in (each.reshape(-1) for each in arrays))))
+
+
+def moving_average(held: Array, new: Array, decay: float, spare: Array) -> None:
+    """held += (new - held) * (1 - decay), in place."""
+    np.subtract(new, held, out=spare)
+    spare *= 1.0 - decay
+    held += spare
+
+
+def moving_square(held: Array, g: Array, decay: float, spare: Array) -> None:
+    """held += (g ** 2 - held) * (1 - decay), in place."""
+    np.multiply(g, g, out=spare)
+    spare -= held
+    spare *= 1.0 - decay
+    held += spare
+
+
+def missing_mass(beta: float, step: int, dtype: np.dtype[Any]) -> Any:
+    """1 - beta ** step, by which a moving average that started at 0 is too small.
+
+    Computed in the weights' own precision, as in Keras: 1 - 0.999 is 5e-5 off in float32, and so are Keras's moves.
+    """
+    return 1 - dtype.type(beta) ** dtype.type(step)

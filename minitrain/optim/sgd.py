@@ -1,0 +1,46 @@
+"""Stochastic gradient descent, with momentum and Nesterov's form of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from minitrain.errors import InvalidArgumentError
+from minitrain.optim.base import REGISTRY, Optimizer
+
+
+@REGISTRY.register()
+class SGD(Optimizer):
+    """w -= rate * g; with momentum v = momentum * v - rate * g and w += v, or w += momentum * v - rate * g (Nesterov).
+
+    Sources: Polyak (1964); Sutskever et al. (2013), eq. 3 and 4.
+    """
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.01,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        weight_decay: float | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(learning_rate=kwargs.pop("lr", learning_rate), weight_decay=weight_decay, **kwargs)
+        if not 0 <= momentum <= 1:
+            raise InvalidArgumentError(f"`momentum` must be a float between 0 and 1, received {momentum!r}.")
+        self.momentum = momentum
+        self.nesterov = nesterov
+        self.slot_names = ("momentum",) if momentum else ()
+
+    def update(self, w: Any, g: Any, slots: list[Any], rate: float, step: int, spare: list[Any]) -> None:
+        move = np.multiply(g, rate, out=spare[0])
+        if not slots:
+            w -= move
+            return
+        (velocity,) = slots
+        velocity *= self.momentum
+        velocity -= move
+        if self.nesterov:
+            w += np.subtract(np.multiply(velocity, self.momentum, out=spare[1]), move, out=spare[1])
+        else:
+            w += velocity

@@ -1,0 +1,322 @@
+"""The contract of an optimizer, checked over the registry; the packing of variables; schedules."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+
+import numpy as np
+import pytest
+
+import minitrain as mt
+from minitrain import optim
+from minitrain.optim.base import REGISTRY
+from minitrain.optim.schedules import REGISTRY as SCHEDULES
+
+CLASSES = REGISTRY.members
+RNG = np.random.default_rng(0)
+STARTS = [RNG.normal(size=(3, 2)), RNG.normal(size=2), RNG.normal(size=(2, 4)), np.array(0.7)]
+
+
+def variables(dtype="float64"):
+    return [mt.Variable(np.asarray(each, dtype), name=f"v{place}") for place, each in enumerate(STARTS)]
+
+
+def gradients(step, dtype="float64"):
+    rng = np.random.default_rng(step)
+    return [mt.constant(rng.normal(size=each.shape).astype(dtype)) for each in STARTS]
+
+
+def run(optimizer, made, steps=5, dtype="float64"):
+    for step in range(steps):
+        optimizer.apply_gradients(zip(gradients(step, dtype), made, strict=True))
+    return [v.numpy() for v in made]
+
+
+OPTIONS = {
+    "plain": {},
+    "clipnorm": {"clipnorm": 0.5},
+    "global_clipnorm": {"global_clipnorm": 0.8},
+    "clipvalue": {"clipvalue": 0.3},
+    "weight_decay": {"weight_decay": 0.02},
+    "ema": {"use_ema": True, "ema_momentum": 0.8, "ema_overwrite_frequency": 2},
+    "accumulation": {"gradient_accumulation_steps": 2},
+    "loss_scale": {"loss_scale_factor": 4.0},
+}
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_names_and_configuration_go_there_and_back(cls):
+    made = cls(learning_rate=0.05, clipnorm=1.0, use_ema=True)
+    again = optim.get({"class_name": cls.__name__, "config": made.get_config()})
+    assert type(again) is cls
+    assert again.get_config() == made.get_config()
+    assert type(optim.get(cls.__name__)) is type(optim.get(cls.__name__.lower())) is cls
+    assert getattr(mt.optimizers, cls.__name__) is cls
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+@pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS.keys())
+def test_packed_and_separate_variables_get_the_same_numbers(cls, options, monkeypatch):
+    packed = run(cls(learning_rate=0.05, **options), variables())
+    monkeypatch.setattr("minitrain.optim.base.pack", lambda variables: None)
+    separate = run(cls(learning_rate=0.05, **options), variables())
+    for one, other in zip(packed, separate, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-12)
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_blocks_change_nothing(cls, monkeypatch):
+    whole = run(cls(learning_rate=0.05), variables())
+    monkeypatch.setattr("minitrain.optim.base.BLOCK", 3)
+    for one, other in zip(whole, run(cls(learning_rate=0.05), variables()), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_a_parabola_is_solved(cls):
+    v = mt.Variable([3.0, -2.0])
+    rate = {"Adadelta": 30.0, "Adagrad": 1.0, "Ftrl": 1.0, "SGD": 0.1, "Lamb": 0.05}.get(cls.__name__, 0.05)
+    # Ftrl's state belongs to one learning rate.
+    optimizer = cls(learning_rate=rate if cls is optim.Ftrl else optim.schedules.CosineDecay(rate, 600))
+    for _ in range(600):
+        optimizer.minimize(lambda: mt.reduce_sum((v - [1.0, 0.5]) ** 2), [v])
+    np.testing.assert_allclose(v, [1.0, 0.5], atol=0.05)
+
+
+@pytest.mark.parametrize("cls", [c for c in CLASSES if c.__name__ in ("Adam", "AdamW", "Nadam", "RMSprop", "Adamax")])
+def test_rosenbrock_is_solved(cls):
+    v = mt.Variable([-1.0, 1.5], dtype="float64")
+    steps = 6000 if cls in (optim.RMSprop, optim.Adamax) else 3000
+    optimizer = cls(learning_rate=optim.schedules.CosineDecay(0.05, steps))
+    optimizer.weight_decay = None
+    for _ in range(steps):
+        optimizer.minimize(lambda: (1.0 - v[0]) ** 2 + 100.0 * (v[1] - v[0] ** 2) ** 2, [v])
+    np.testing.assert_allclose(v, [1.0, 1.0], atol=0.05)
+
+
+FIRST_STEPS = {
+    "SGD": lambda w, g: w - 0.1 * g,
+    "Adam": lambda w, g: w - 0.1 * g / (np.abs(g) + 1e-7 / np.sqrt(1e-3)),
+    "AdamW": lambda w, g: w * (1 - 0.1 * 0.004) - 0.1 * g / (np.abs(g) + 1e-7 / np.sqrt(1e-3)),
+    "Adagrad": lambda w, g: w - 0.1 * g / np.sqrt(0.1 + g * g + 1e-7),
+    "Adamax": lambda w, g: w - 0.1 * g / (np.abs(g) + 1e-7),
+    "RMSprop": lambda w, g: w - 0.1 * g / np.sqrt(0.1 * g * g + 1e-7),
+    "Lion": lambda w, g: w - 0.1 * np.sign(g),
+    "Adadelta": lambda w, g: w - 0.1 * np.sqrt(1e-7) * g / np.sqrt(0.05 * g * g + 1e-7),
+    "Ftrl": lambda w, g: -(g - (np.sqrt(0.1 + g * g) - np.sqrt(0.1)) / 0.1 * w) / (np.sqrt(0.1 + g * g) / 0.1),
+}
+
+
+@pytest.mark.parametrize("name", FIRST_STEPS)
+def test_the_first_step_equals_its_closed_form(name):
+    w, g = RNG.normal(size=5), RNG.normal(size=5)
+    v = mt.Variable(w)
+    getattr(optim, name)(learning_rate=mt.Variable(0.1, dtype="float64")).apply_gradients([(mt.constant(g), v)])
+    np.testing.assert_allclose(v, FIRST_STEPS[name](w, g), rtol=1e-9)
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_state_saved_and_restored_goes_on_as_if_nothing_had_happened(cls):
+    straight = run(cls(learning_rate=0.05), variables(), 6)
+    first, made = cls(learning_rate=0.05), variables()
+    run(first, made, 3)
+    store: dict = {}
+    first.save_own_variables(store)
+    second, again = cls(learning_rate=0.05), [mt.Variable(v.numpy(), name=v._name) for v in made]
+    second.build(again)
+    second.load_own_variables(store)
+    for step in range(3, 6):
+        second.apply_gradients(zip(gradients(step), again, strict=True))
+    for one, other in zip(straight, again, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert len(first.variables) == len(store)
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_dtypes_are_kept(cls, dtype):
+    made = variables(dtype)
+    run(cls(learning_rate=0.01), made, 2, dtype)
+    assert {v.dtype for v in made} == {mt.as_dtype(dtype)}
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_what_was_read_before_a_step_keeps_its_value(cls):
+    made = variables()
+    optimizer = cls(learning_rate=0.05)
+    optimizer.build(made)
+    held = [made[0].read_value(), made[0][1], made[1].numpy(), mt.transpose(made[2])]
+    kept = [np.array(each) for each in held]
+    with mt.GradientTape(persistent=True) as tape:
+        loss = mt.add_n([mt.reduce_sum(v**2) for v in made])
+    before = [g.numpy() for g in tape.gradient(loss, made)]
+    optimizer.apply_gradients(zip(tape.gradient(loss, made), made, strict=True))
+    for one, other in zip(held, kept, strict=True):
+        np.testing.assert_array_equal(one, other)
+    for one, other in zip(tape.gradient(loss, made), before, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_packed_variables_share_one_buffer_that_is_written_in_place():
+    made = variables()
+    optimizer = optim.Adam()
+    optimizer.build(made)
+    assert all(v._tensor._array.base is made[0]._pack.buffer for v in made)
+    address = made[0]._pack.buffer.ctypes.data
+    run(optimizer, made, 3)
+    assert made[0]._pack.buffer.ctypes.data == address
+    held = made[1].read_value()
+    run(optimizer, made, 1)
+    assert made[0]._pack.buffer.ctypes.data != address
+    assert all(v._tensor._array.base is made[0]._pack.buffer for v in made)
+    np.testing.assert_array_equal(held.shape, (2,))
+    made[0].assign(np.zeros((3, 2)))
+    np.testing.assert_array_equal(made[0]._pack.buffer[:6], 0)
+
+
+def test_two_optimizers_may_share_variables():
+    made = variables()
+    one, two = optim.SGD(0.1), optim.SGD(0.1)
+    one.build(made)
+    two.build(made[:2])
+    two.apply_gradients(zip(gradients(0)[:2], made[:2], strict=True))
+    alone = variables()
+    optim.SGD(0.1).apply_gradients(zip(gradients(0)[:2], alone[:2], strict=True))
+    for v, w in zip(made, alone, strict=True):
+        np.testing.assert_allclose(v, w, rtol=1e-15)
+
+
+def test_packs_keep_nothing_alive():
+    gc.disable()
+    try:
+        made = variables()
+        optimizer = optim.Adam()
+        run(optimizer, made, 1)
+        dying = [weakref.ref(each) for each in made]
+        del made, optimizer
+        assert all(each() is None for each in dying)
+    finally:
+        gc.enable()
+
+
+def test_a_missing_gradient_is_left_out_with_one_warning():
+    made = variables()
+    optimizer = optim.SGD(0.1)
+    given = [None, *gradients(0)[1:]]
+    with pytest.warns(UserWarning, match=r"\['v0:0'\].*tape.explain"):
+        optimizer.apply_gradients(zip(given, made, strict=True))
+    optimizer.apply_gradients(zip(given, made, strict=True))
+    np.testing.assert_array_equal(made[0], STARTS[0])
+    assert not np.array_equal(made[1], STARTS[1])
+    with pytest.raises(ValueError, match="all are None"):
+        optimizer.apply_gradients([(None, v) for v in made])
+
+
+def test_wrong_input_is_explained():
+    made = variables()
+    optimizer = optim.SGD(0.1)
+    optimizer.build(made[:2])
+    with pytest.raises(ValueError, match=r"Unknown variable.*'v2:0'.*built for \['v0:0', 'v1:0'\]"):
+        optimizer.apply_gradients([(gradients(0)[2], made[2])])
+    with pytest.raises(ValueError, match=r"'v0:0' must have its shape \(3, 2\), received \(2,\)"):
+        optimizer.apply_gradients([(gradients(0)[1], made[0])])
+    with pytest.raises(ValueError, match="no pairs"):
+        optimizer.apply_gradients([])
+    with pytest.raises(ValueError, match="Only one of"):
+        optim.SGD(clipnorm=1.0, clipvalue=1.0)
+    with pytest.raises(TypeError, match="number or a schedule"):
+        optim.SGD("fast")
+    with pytest.raises(TypeError, match="unexpected keyword"):
+        optim.Adam(beta_3=0.5)
+    with pytest.raises(ValueError, match="Unknown optimizer: 'addam'"):
+        optim.get("addam")
+    with pytest.raises(ValueError, match="has 2 variables, received 1"):
+        optim.SGD().set_weights([1.0])
+
+
+def test_learning_rates_of_every_kind():
+    made = variables()
+    optimizer = optim.SGD(learning_rate=0.5)
+    assert float(optimizer.learning_rate) == 0.5
+    optimizer.learning_rate = 0.25
+    optimizer.learning_rate.assign(0.125)
+    assert float(optimizer.lr) == 0.125
+    assert float(optim.SGD(lr=0.3).learning_rate) == pytest.approx(0.3)
+    rate = mt.Variable(0.5)
+    shared = optim.SGD(rate)
+    assert shared.learning_rate is rate
+    assert float(optim.SGD(lambda: 0.75).learning_rate) == 0.75
+    scheduled = optim.SGD(optim.schedules.ExponentialDecay(1.0, 1, 0.5))
+    assert float(scheduled.learning_rate) == 1.0
+    run(scheduled, made, 2)
+    assert float(scheduled.learning_rate) == 0.25
+    assert scheduled.iterations.numpy() == 2
+
+
+def test_weight_decay_spares_what_is_excluded():
+    made = variables()
+    optimizer = optim.SGD(0.1, weight_decay=0.5)
+    optimizer.exclude_from_weight_decay(var_list=[made[0]], var_names=["v1"])
+    zero = [mt.zeros(v.shape, v.dtype) for v in made]
+    optimizer.apply_gradients(zip(zero, made, strict=True))
+    for place, v in enumerate(made):
+        np.testing.assert_allclose(v, STARTS[place] * (1.0 if place < 2 else 0.95), rtol=1e-8)
+
+
+def test_constraints_are_applied_after_the_update():
+    v = mt.Variable([1.0, 2.0], constraint=mt.constraints.NonNeg())
+    optim.SGD(1.0).apply_gradients([(mt.constant([5.0, 1.0]), v)])
+    np.testing.assert_array_equal(v, [0.0, 1.0])
+
+
+def test_moving_averages_overwrite_the_weights_on_demand():
+    made = variables()
+    optimizer = optim.SGD(0.1, use_ema=True, ema_momentum=0.5)
+    values = []
+    for step in range(3):
+        optimizer.apply_gradients(zip(gradients(step), made, strict=True))
+        values.append(made[0].numpy())
+    optimizer.finalize_variable_values(made)
+    np.testing.assert_allclose(made[0], 0.5 * (0.5 * values[0] + 0.5 * values[1]) + 0.5 * values[2])
+
+
+SCHEDULE_SAMPLES = {
+    "ExponentialDecay": (0.1, 10, 0.5),
+    "InverseTimeDecay": (0.1, 10, 0.5),
+    "PiecewiseConstantDecay": ([2, 5], [0.3, 0.2, 0.1]),
+    "PolynomialDecay": (0.1, 10),
+    "CosineDecay": (0.1, 10),
+    "CosineDecayRestarts": (0.1, 10),
+    "OneCycle": (0.1, 20),
+    "WarmupStableDecay": (0.1, 20, 5, 5),
+}
+
+
+@pytest.mark.parametrize("cls", SCHEDULES.members)
+def test_every_schedule_is_positive_float32_and_configurable(cls):
+    schedule = cls(*SCHEDULE_SAMPLES[cls.__name__])
+    rates = [schedule(mt.constant(step)) for step in range(25)]
+    assert {rate.dtype for rate in rates} == {mt.float32}
+    assert all(0 <= float(rate) <= 0.31 for rate in rates)
+    again = cls.from_config(schedule.get_config())
+    assert [float(again(step)) for step in range(25)] == [float(rate) for rate in rates]
+    optimizer = optim.SGD.from_config(optim.SGD(schedule).get_config())
+    assert float(optimizer.learning_rate) == float(rates[0])
+
+
+def test_shapes_of_schedules():
+    piecewise = optim.schedules.PiecewiseConstantDecay([2, 5], [0.3, 0.2, 0.1])
+    np.testing.assert_allclose([piecewise.rate(s) for s in (0, 2, 3, 5, 6)], [0.3, 0.3, 0.2, 0.2, 0.1])
+    warm = optim.schedules.CosineDecay(0.0, 10, warmup_target=1.0, warmup_steps=5)
+    np.testing.assert_allclose([warm.rate(s) for s in (0, 2.5, 5, 10, 15, 99)], [0, 0.5, 1, 0.5, 0, 0], atol=1e-12)
+    cycle = optim.schedules.OneCycle(1.0, 100)
+    assert cycle.rate(0) == pytest.approx(1 / 25)
+    assert cycle.rate(30) == pytest.approx(1.0)
+    assert cycle.rate(100) == cycle.rate(500) == pytest.approx(1 / 25 / 1e4)
+    stable = optim.schedules.WarmupStableDecay(1.0, 10, warmup_steps=2, decay_steps=4)
+    np.testing.assert_allclose([stable.rate(s) for s in (0, 1, 2, 6, 8, 10)], [0.5, 1, 1, 1, 0.5, 0])
+    with pytest.raises(ValueError, match="one fewer"):
+        optim.schedules.PiecewiseConstantDecay([1], [0.1])
+    with pytest.raises(ValueError, match="decay_steps"):
+        optim.schedules.CosineDecay(0.1, 0)

@@ -1,0 +1,142 @@
+"""Activations, initializers, regularizers and constraints: names, known values, seeds, bad input."""
+
+import numpy as np
+import pytest
+
+import minitrain as mt
+from minitrain import activations, constraints, initializers, regularizers
+
+X = np.array([-7.0, -2.0, -0.7, -0.2, 0.3, 0.9, 2.0, 7.0])
+OPTIONS = {"threshold": {"threshold": 0.5, "default_value": 0.1}}
+
+
+@pytest.mark.parametrize("f", activations.REGISTRY.members, ids=lambda f: f.__name__)
+def test_every_activation_by_name_with_its_gradient(f):
+    assert activations.get(f.__name__) is f
+    assert activations.serialize(f) == f.__name__
+    options = OPTIONS.get(f.__name__, {})
+    mt.testing.check_gradients(lambda x: f(x, **options), X, rtol=1e-4, atol=1e-6)
+    assert f(X.astype("float32"), **options).dtype == "float32"
+    assert np.isfinite(f(np.array([-1e4, 1e4] * 2), **options).numpy()).all() or f.__name__ == "exponential"
+
+
+def test_activations_take_their_arguments():
+    np.testing.assert_allclose(
+        activations.relu(X, negative_slope=0.1, max_value=1.0, threshold=0.5)[[0, -1]], [-0.75, 1]
+    )
+    np.testing.assert_allclose(activations.elu([-1.0], alpha=2.0), [2 * np.expm1(-1)], rtol=1e-6)
+    np.testing.assert_allclose(mt.reduce_sum(activations.sparsemax(X[None])), 1.0)
+    np.testing.assert_allclose(activations.sparsemax([[0.0, 0.1, 5.0]]), [[0, 0, 1]], atol=1e-6)
+    assert activations.get(None) is activations.linear
+    assert activations.get(abs) is abs
+    with pytest.raises(ValueError, match="Unknown activation: 'rellu'"):
+        activations.get("rellu")
+
+
+@pytest.mark.parametrize("cls", initializers.REGISTRY.members)
+def test_every_initializer_by_name_shape_and_dtype(cls):
+    made = initializers.get(cls.__name__)
+    assert type(made) is cls
+    assert made((4, 4)).dtype == "float32"
+    value = made((4, 6), dtype="float64")
+    assert (value.shape, value.dtype) == ((4, 6), "float64")
+    again = initializers.get({"class_name": cls.__name__, "config": made.get_config()})
+    assert again.get_config() == made.get_config()
+
+
+RANDOM = [c for c in initializers.REGISTRY.members if issubclass(c, initializers.RandomInitializer)]
+
+
+@pytest.mark.parametrize("cls", RANDOM)
+def test_seeds_repeat_and_unseeded_numbers_are_never_shared(cls):
+    np.testing.assert_array_equal(cls(seed=3)((4, 5)), cls(seed=3)((4, 5)))
+    seeded, free = cls(seed=3), cls()
+    np.testing.assert_array_equal(seeded((4, 5)), seeded((4, 5)))
+    assert not np.array_equal(free((4, 5)).numpy(), free((4, 5)).numpy())
+    mt.random.set_seed(1)
+    first = cls()((4, 5)).numpy()
+    mt.random.set_seed(1)
+    np.testing.assert_array_equal(first, cls()((4, 5)))
+
+
+@pytest.mark.parametrize(
+    ("name", "variance"),
+    [
+        ("glorot_uniform", 2 / 500),
+        ("glorot_normal", 2 / 500),
+        ("he_uniform", 2 / 300),
+        ("he_normal", 2 / 300),
+        ("lecun_uniform", 1 / 300),
+        ("lecun_normal", 1 / 300),
+        ("random_normal", 0.05**2),
+        ("random_uniform", 0.1**2 / 12),
+    ],
+)
+def test_variances_are_as_published(name, variance):
+    mt.random.set_seed(0)
+    drawn = initializers.get(name)((300, 200)).numpy()
+    assert drawn.mean() == pytest.approx(0, abs=0.001)
+    assert drawn.var() == pytest.approx(variance, rel=0.03)
+
+
+def test_orthogonal_is_orthogonal_and_constants_are_constant():
+    q = initializers.Orthogonal(gain=2.0)((6, 4), dtype="float64").numpy()
+    np.testing.assert_allclose(q.T @ q, 4 * np.eye(4), atol=1e-12)
+    np.testing.assert_array_equal(initializers.get(3)((2, 2)), np.full((2, 2), 3))
+    np.testing.assert_array_equal(initializers.Identity(2.0)((2, 3)), 2 * np.eye(2, 3))
+    with pytest.raises(ValueError, match="two axes"):
+        initializers.Identity()((3,))
+    with pytest.raises(ValueError, match="`mode` must be one of"):
+        initializers.VarianceScaling(mode="fan")
+    with pytest.raises(ValueError, match="Did you mean 'glorot_uniform'"):
+        initializers.get("glorot_unifrom")
+
+
+def test_regularizers():
+    w = np.array([[1.0, -2.0], [3.0, 0.0]])
+    assert float(regularizers.L1(0.1)(w)) == pytest.approx(0.6)
+    assert float(regularizers.L2(0.1)(w)) == pytest.approx(1.4)
+    assert float(regularizers.L1L2(0.1, 0.1)(w)) == pytest.approx(2.0)
+    assert float(regularizers.OrthogonalRegularizer(1.0)(np.eye(3))) == pytest.approx(0, abs=1e-6)
+    for name in ("l1", "l2", "L1L2", "l1_l2", "orthogonal_regularizer"):
+        made = regularizers.get(name)
+        assert regularizers.get(regularizers.serialize(made)).get_config() == made.get_config()
+        if name != "l1_l2":
+            mt.testing.check_gradients(made, np.array([[1.0, -2.0], [3.0, 0.5]]), order=1)
+    assert regularizers.get(None) is None
+    with pytest.raises(ValueError, match="finite number of 0 or more"):
+        regularizers.L2(-1.0)
+
+
+def test_constraints():
+    w = np.array([[3.0, 0.1], [4.0, -0.2]])
+    np.testing.assert_allclose(np.linalg.norm(constraints.MaxNorm(2.0)(w).numpy(), axis=0)[0], 2.0, rtol=1e-6)
+    np.testing.assert_allclose(constraints.MaxNorm(2.0)(w)[:, 1], w[:, 1], rtol=1e-6)
+    np.testing.assert_array_equal(constraints.NonNeg()(w), np.maximum(w, 0))
+    np.testing.assert_allclose(np.linalg.norm(constraints.UnitNorm()(w).numpy(), axis=0), 1.0, rtol=1e-6)
+    limited = constraints.MinMaxNorm(1.0, 2.0)(w).numpy()
+    np.testing.assert_allclose(np.linalg.norm(limited, axis=0), [2.0, 1.0], rtol=1e-5)
+    for name in ("MaxNorm", "max_norm", "non_neg", "NonNeg", "unit_norm", "min_max_norm"):
+        made = constraints.get(name)
+        assert constraints.get(constraints.serialize(made)).get_config() == made.get_config()
+
+
+def test_utilities():
+    np.testing.assert_array_equal(mt.utils.to_categorical([[0], [2]]), [[1, 0, 0], [0, 0, 1]])
+    np.testing.assert_array_equal(mt.utils.to_categorical([0, 1], 4).shape, (2, 4))
+    np.testing.assert_allclose(mt.utils.normalize([[3.0, 4.0], [0.0, 0.0]]), [[0.6, 0.8], [0, 0]])
+    with pytest.raises(ValueError, match=r"Class 5 is not in \[0, 3\)"):
+        mt.utils.to_categorical([5], 3)
+    with pytest.raises(TypeError, match="integers"):
+        mt.utils.to_categorical([0.5])
+
+
+def test_settings():
+    assert (mt.config.floatx(), mt.config.epsilon()) == ("float32", 1e-7)
+    mt.config.set_floatx("float64")
+    try:
+        assert initializers.Zeros()((2,)).dtype == "float64"
+    finally:
+        mt.config.set_floatx("float32")
+    with pytest.raises(ValueError, match="Expected 'float16'"):
+        mt.config.set_floatx("int32")

@@ -87,7 +87,8 @@ def assert_all_finite(x: Any, message: str, name: str | None = None) -> Tensor:
 def assert_equal(x: Any, y: Any, message: str | None = None, summarize: Any = None, name: str | None = None) -> None:
     """Raise InvalidArgumentError unless x == y everywhere, with broadcasting."""
     a, b = operands(x, y)
-    if not np.all(a._array == b._array):
+    one, other = np.broadcast_arrays(a._array, b._array)
+    if not np.array_equal(one, other):
         raise InvalidArgumentError(f"{message or 'Expected equal values'}: received {a} and {b}.")
 
 
@@ -102,7 +103,7 @@ def assert_near(
 ) -> None:
     """Raise InvalidArgumentError unless |x - y| <= atol + rtol * |y| everywhere; both 10 epsilons by default."""
     a, b = operands(x, y)
-    epsilon = 10 * np.finfo(a._array.dtype).eps
+    epsilon = 10 * np.finfo(a._array.dtype).eps if a._array.dtype.kind == "f" else 0
     rtol, atol = (epsilon if each is None else each for each in (rtol, atol))
     far = np.abs(a._array - b._array) > atol + rtol * np.abs(b._array)
     if far.any() or np.isnan(a._array).any() or np.isnan(b._array).any():

@@ -11,7 +11,7 @@ from minitrain import nest
 from minitrain.engine.convert import as_tensor
 from minitrain.engine.primitive import ops
 from minitrain.engine.tape import GradientTape
-from minitrain.engine.tensor import Tensor
+from minitrain.engine.tensor import Tensor, TensorLike
 from minitrain.errors import DTypeError, InvalidArgumentError, MinitrainError
 
 __all__ = ["GradientError", "check_gradients"]
@@ -48,7 +48,10 @@ def check_gradients(
 
     def scalar(*args: Tensor) -> Tensor:
         """f's outputs weighted at random and summed, so that no error cancels."""
-        outputs = [each for each in nest.flatten(f(*args)) if each.dtype.is_floating]
+        outputs = nest.flatten(f(*args))
+        if not all(isinstance(each, TensorLike) for each in outputs):
+            raise DTypeError(f"The function must return Tensors, received {outputs}. Keep the Tensor: no float().")
+        outputs = [each for each in outputs if each.dtype.is_floating]
         if not outputs:
             raise DTypeError("The function returns nothing floating: there is no gradient to check.")
         while len(weights) < len(outputs):

@@ -85,6 +85,20 @@ def test_a_tensor_that_only_a_closed_tape_followed_may_be_used():
         assert np.allclose(y, 2 * A)
 
 
+def test_numpys_own_contracts_hold():
+    x = mt.constant(A)
+    for one, other in zip(np.where(x > 5), np.where(A > 5), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert np.dot(np.ones((2, 3, 4)), mt.ones([2, 4, 2])).shape == (2, 3, 2, 2)
+    np.testing.assert_array_equal(np.take(x, [-1], axis=0), A[[-1]])
+    np.testing.assert_array_equal(np.tile(x, 2), np.tile(A, 2))
+    assert np.expand_dims(x, (0, 1)).shape == (1, 1, 3, 4)
+    assert np.all(x)
+    total = np.zeros((3, 4))
+    total += x
+    np.testing.assert_array_equal(total, A)
+
+
 def test_out_cannot_be_a_tensor():
     with pytest.raises(TypeError, match="immutable"):
         np.add(A, A, out=mt.constant(A))

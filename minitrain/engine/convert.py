@@ -39,10 +39,10 @@ def constant(value: Any, dtype: Any = None, shape: Any = None, name: str | None 
         raise DTypeError(
             f"Expected a tensor of dtype {as_dtype(dtype).name}, received dtype {value.dtype.name}. Use minitrain.cast."
         )
-    if _holds_tensors(value):
-        array = convert_to_tensor(value, dtype)._array
-    else:
-        array = to_array(value, None if dtype is None else as_dtype(dtype).dtype)
+    if isinstance(value, TensorLike) or _holds_tensors(value):
+        tensor = convert_to_tensor(value, dtype)  # on the tape, as in TensorFlow
+        return tensor if shape is None else LATE["reshape"](tensor, shape)
+    array = to_array(value, None if dtype is None else as_dtype(dtype).dtype)
     if shape is not None:
         shape = tuple(int(size) for size in np.atleast_1d(np.asarray(shape, dtype=np.int64)))
         wanted = int(np.prod(shape, dtype=np.int64))
@@ -105,18 +105,19 @@ def operands(x: Any, y: Any) -> tuple[Tensor, Tensor]:
 
 
 NUMBERS = frozenset((float, int))
-_numbers: dict[tuple[float, np.dtype[Any]], Tensor] = {}
+_numbers: dict[tuple[float, np.dtype[Any], type], Tensor] = {}
 
 
 def number(value: float, dtype: np.dtype[Any]) -> Tensor:
     """A Python number beside a Tensor of `dtype`. Those that programs write down recur, and are kept."""
-    tensor = _numbers.get((value, dtype))
+    key = value, dtype, type(value)  # 2 and 2.0 are equal, and mean different dtypes beside integers
+    tensor = _numbers.get(key)
     if tensor is None or not value:  # 0.0 and -0.0 are equal keys
         tensor = like(value, dtype)
         if len(_numbers) >= 1000:
             _numbers.clear()
-        if value == value and tensor._array.dtype is dtype:
-            _numbers[value, dtype] = tensor
+        if value == value:
+            _numbers[key] = tensor
     return tensor
 
 
@@ -155,12 +156,14 @@ def like(value: Any, dtype: np.dtype[Any]) -> Tensor:
     kind = type(value)
     if kind is float:
         return Tensor(np.array(value, dtype if dtype.kind == "f" else np.float32))
-    if kind is int and dtype.kind == "f":
+    if kind is int and dtype.kind == "f" and abs(value) < 2**1023:
         return Tensor(np.array(value, dtype))
     if _holds_tensors(value):
         return _stacked(value, None)
     weak = _is_weak(value)
     array = to_array(value)
+    if weak and not array.size:
+        return Tensor(array.astype(dtype))
     rank = "biuf".index(array.dtype.kind) or 0
     wanted = "biuf".index(dtype.kind)
     if array.dtype.kind == dtype.kind or {array.dtype.kind, dtype.kind} == {"i", "u"} or (weak and rank < wanted):
@@ -207,8 +210,8 @@ def _from_python(value: Any, dtype: np.dtype[Any] | None) -> Any:
         raise DTypeError(f"{_short(value)} does not fit any integer dtype.") from error
     firm = _first_numpy(value)
     if array.size == 0 and firm is None:
-        array = array.astype(float32.dtype)
-    elif array.dtype.kind in "OUSMmVT":
+        return array.astype(float32.dtype if dtype is None else dtype)
+    if array.dtype.kind in "OUSMmVT":
         raise DTypeError(_not_numeric(value))
     elif array.dtype.kind == "c":
         raise DTypeError("Complex numbers are not supported. Keep the real and the imaginary part in two tensors.")
@@ -249,7 +252,9 @@ def _first_numpy(value: Any) -> np.dtype[Any] | None:
 
 def _is_weak(value: Any) -> bool:
     """Whether `value` consists of Python's own numbers, whose dtype yields to an array's."""
-    while isinstance(value, (list, tuple)) and value:
+    while isinstance(value, (list, tuple)):
+        if not value:
+            return True
         value = value[0]
     return type(value) in (float, int, bool)
 

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from minitrain import nest
-from minitrain.engine.convert import as_tensor
-from minitrain.engine.primitive import PRIMITIVES, Primitive
+from minitrain.engine.convert import as_tensor, to_dtype
+from minitrain.engine.primitive import PRIMITIVES, Primitive, ops
 from minitrain.engine.tape import GradientTape
 from minitrain.engine.tensor import Tensor, TensorLike
 from minitrain.engine.trail import STATE, refresh
@@ -60,14 +60,16 @@ def _checked(result: Any, x: Any, recorded: bool) -> Any:
     if result is None:
         return None
     tensor = as_tensor(result)
-    try:
-        if np.broadcast_shapes(tuple(tensor.shape), tuple(x.shape)) != tuple(tensor.shape):
-            raise ValueError
-    except ValueError:
-        raise ShapeError(
-            f"The gradient function of a custom_gradient must return a gradient of shape {tuple(x.shape)} for its "
-            f"input, received shape {tuple(tensor.shape)}."
-        ) from None
+    wanted = x._array if recorded else x
+    if tensor._array.shape != wanted.shape:
+        try:
+            tensor = ops.broadcast_to(tensor, shape=wanted.shape)
+        except ValueError:
+            raise ShapeError(
+                f"The gradient function of a custom_gradient must return a gradient of shape {wanted.shape} for its "
+                f"input, received shape {tuple(tensor.shape)}."
+            ) from None
+    tensor = to_dtype(tensor, wanted.dtype)
     return tensor if recorded else tensor._array
 
 
@@ -138,7 +140,8 @@ def recompute_grad(f: Callable[..., Any]) -> Callable[..., Any]:
         del watcher
 
         def gradient(*cotangents: Any, variables: list[Variable] | None = None) -> Any:
-            leaves = iter([each._read()._detached() for each in inputs] if STATE.trail is None else inputs)
+            # One Tensor an argument, even where the same was given twice: each has a gradient of its own.
+            leaves = iter([ops.identity(each) for each in inputs])
             again = nest.map_structure(lambda each: next(leaves) if isinstance(each, TensorLike) else each, args)
             sources = [each for each in nest.flatten(again) if isinstance(each, TensorLike)]
             with GradientTape(watch_accessed_variables=False) as tape:

@@ -10,7 +10,7 @@ __all__ = ["TensorShape"]
 
 
 class TensorShape(tuple[int, ...]):
-    """The shape of a Tensor. It is a tuple, and equal to one.
+    """The shape of a Tensor. It is a tuple, and equal to one, or to a list.
 
     >>> shape = TensorShape((2, 3))
     >>> shape, str(shape), shape.as_list(), shape.rank, shape.num_elements(), shape == (2, 3)
@@ -46,10 +46,34 @@ class TensorShape(tuple[int, ...]):
         """Always True: eager Tensors know their shape."""
         return True
 
-    def is_compatible_with(self, other: Iterable[Any]) -> bool:
-        """Whether `other` has the same rank and, where it says more than None, the same sizes."""
-        sizes: tuple[Any, ...] = tuple(other)
+    def is_compatible_with(self, other: Any) -> bool:
+        """Whether `other` has the same rank and, where it says more than None, the same sizes; None fits any."""
+        if other is None:
+            return True
+        sizes: tuple[Any, ...] = tuple(other) if isinstance(other, Iterable) else (other,)
         return len(sizes) == len(self) and all(b is None or a == b for a, b in zip(self, sizes, strict=True))
+
+    def concatenate(self, other: Iterable[int]) -> TensorShape:
+        """The sizes of this shape followed by those of another."""
+        return TensorShape((*self, *other))
+
+    def __add__(self, other: Iterable[int]) -> TensorShape:  # type: ignore[override]  # lists are welcome too
+        return self.concatenate(other)
+
+    def __radd__(self, other: Iterable[int]) -> TensorShape:
+        return TensorShape((*other, *self))
+
+    def __getitem__(self, key: Any) -> Any:
+        found = tuple.__getitem__(self, key)
+        return TensorShape(found) if isinstance(key, slice) else found
+
+    def __eq__(self, other: object) -> bool:
+        return tuple.__eq__(self, tuple(other) if isinstance(other, list) else other) is True
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    __hash__ = tuple.__hash__
 
     def __str__(self) -> str:
         return tuple.__repr__(self)

@@ -101,8 +101,9 @@ class GradientTape:
 
     def _pause(self) -> None:
         assert self._trail is not None
-        self._is_recording = False
-        self._stretches[-1][1] = len(self._trail.records)
+        if self._is_recording:
+            self._is_recording = False
+            self._stretches[-1][1] = len(self._trail.records)
         refresh()
 
     @contextmanager
@@ -114,14 +115,13 @@ class GradientTape:
         try:
             yield
         finally:
-            self._resume()
+            if self._trail is not None and self in self._trail.tapes:  # not closed by `gradient` in the meantime
+                self._resume()
 
     def reset(self) -> None:
         """Forget everything recorded and watched so far, as if the `with` block began here."""
         if not self._is_recording:
-            self._trail = None
-            self._forget()
-            return
+            raise InvalidArgumentError("Tape is not recording: `reset` belongs inside its `with` block.")
         trail = self._trail
         assert trail is not None
         self._pause()
@@ -264,7 +264,7 @@ class GradientTape:
         `target`: (n, ...) and `source`: (n, ...), where row i of the target depends on row i of the source alone.
         The walk is vectorised as in `jacobian`. Raises ShapeError where the first axes differ.
         """
-        zeros = self._wants_zeros(unconnected_gradients)
+        self._wants_zeros(unconnected_gradients)
         (target,) = self._as_targets(target, single=True)
         (source,) = self._as_sources([source])
         shape, of = tuple(target.shape), tuple(source.shape)
@@ -283,8 +283,8 @@ class GradientTape:
             each = [self._found(records, [(target, Tensor(row))], [source], lead=0) for row in stack]
             (found,) = _stack_rows(each, 1)
         self._release()
-        if found is None:
-            return _filled(shape + of[1:], source) if zeros else None
+        if found is None:  # zeros even for "none", as in TensorFlow
+            return _filled(shape + of[1:], source)
         found = ops.transpose(found, perm=(1, 0, *range(2, len(of) + 1)))
         return _shaped(found, shape + of[1:])
 
@@ -322,15 +322,17 @@ class GradientTape:
                 "A non-persistent GradientTape can only be used to compute one set of gradients (or jacobians). Use "
                 "GradientTape(persistent=True), or ask for all of them at once."
             )
-        if self._is_recording and not self._persistent:
+        if not self._persistent and self._trail is not None and self in self._trail.tapes:
             self._close()
         return self._records()
 
     def _release(self) -> None:
         if not self._persistent:
+            variables = self._variables  # `watched_variables` is asked after the gradient too
             self._is_used = True
             self._trail = None
             self._forget()
+            self._variables = variables
 
     def _stand_ins(self, each: Any) -> list[Tensor]:
         """The Tensors on the trail that stand for a source or target: itself, or a variable's snapshots."""

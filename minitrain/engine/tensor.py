@@ -141,13 +141,13 @@ class TensorLike:
 
     def __bool__(self) -> bool:
         array = self._peek()
-        if array.ndim and array.size != 1:
+        if array.size > 1:
             raise InvalidArgumentError(
                 "The truth value of an array with more than one element is ambiguous. Use reduce_any() or "
                 f"reduce_all(), received shape {array.shape}."
             )
         self._leave("`bool()`")
-        return bool(array)
+        return bool(array) if array.size else False
 
     def __len__(self) -> int:
         array = self._peek()
@@ -160,9 +160,6 @@ class TensorLike:
             raise DTypeError("Cannot iterate over a scalar tensor: it has shape ().")
         return (self[row] for row in range(len(self)))
 
-    def __contains__(self, item: object) -> bool:
-        raise DTypeError("`in` is ambiguous for a Tensor. Use minitrain.reduce_any(tensor == item).")
-
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         self._leave("`numpy.asarray()`")
         array = self._peek()
@@ -173,9 +170,6 @@ class TensorLike:
             view.flags.writeable = False
             return view
         return np.array(array, dtype=dtype, copy=True)
-
-    def __format__(self, spec: str) -> str:
-        return format(self._peek()[()] if not self.ndim else str(self), spec)
 
     def __hash__(self) -> int:
         return id(self)
@@ -218,6 +212,11 @@ class Tensor(TensorLike):
         lead = "\n" if "\n" in text else ""
         return f"mt.Tensor({lead}{text}, shape={self.shape}, dtype={self.dtype.name})"
 
+    def __format__(self, spec: str) -> str:
+        if self._array.ndim and spec:
+            raise DTypeError(f"A format such as {spec!r} needs a scalar Tensor, received shape {self._array.shape}.")
+        return format(self._array[()] if not self._array.ndim else self._array, spec)
+
     def __copy__(self) -> Tensor:
         return self
 
@@ -239,7 +238,7 @@ def _rebuild(array: Any) -> Tensor:
 def numpy_repr(array: Any) -> str:
     """An array as TensorFlow prints it behind `numpy=`: scalars bare, matrices on lines of their own."""
     if not array.ndim:
-        return repr(array.item()) if array.dtype.kind != "f" else str(array)
+        return repr(array.item())
     text = repr(array)
     return "\n" + text if "\n" in text else text
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from minitrain.dtypes import as_dtype
 from minitrain.engine.convert import constant, to_array
+from minitrain.engine.shape import TensorShape
 from minitrain.engine.tensor import Tensor, TensorLike, numpy_repr
 from minitrain.engine.trail import STATE
 from minitrain.errors import DTypeError, InvalidArgumentError, ShapeError
@@ -61,9 +62,9 @@ class Variable(TensorLike):
             array = to_array(initial_value, as_dtype(dtype).dtype)
         else:
             array = np.array(constant(initial_value, dtype)._array, order="C")
-        if shape is not None and tuple(shape) != array.shape:
+        if shape is not None and not TensorShape(array.shape).is_compatible_with(shape):
             raise ShapeError(
-                f"Variable {name or 'Variable'!r}: `shape` is {tuple(shape)}, received an initial value of shape "
+                f"Variable {name or 'Variable'!r}: `shape` is {shape}, received an initial value of shape "
                 f"{array.shape}."
             )
         self._tensor = Tensor(array)
@@ -126,7 +127,7 @@ class Variable(TensorLike):
 
     def _read(self) -> Tensor:
         trail = STATE.trail
-        if trail is None:
+        if trail is None or not trail.listening:
             return self._tensor
         snapshot = trail.reads.get(id(self))
         if snapshot is not None and snapshot._array is self._tensor._array:

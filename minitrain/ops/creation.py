@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from minitrain.dtypes import as_dtype, float32, int32, promote
-from minitrain.engine.convert import as_tensor, constant, convert_to_tensor, dtype_or, tensors
-from minitrain.engine.primitive import primitive
-from minitrain.engine.tensor import Tensor
-from minitrain.errors import InvalidArgumentError
-from minitrain.ops.axes import as_int, as_shape
+from minitrain.engine.convert import as_tensor, constant, convert_to_tensor, dtype_or, tensors, to_dtype
+from minitrain.engine.primitive import ops, primitive
+from minitrain.engine.tensor import Tensor, TensorLike
+from minitrain.errors import InvalidArgumentError, ShapeError
+from minitrain.ops.axes import as_int, as_shape, one_axis
 
 __all__ = [
     "constant",
@@ -67,10 +67,10 @@ def ones_like(input: Any, dtype: Any = None, name: str | None = None) -> Tensor:
 
 def fill(dims: Any, value: Any, name: str | None = None) -> Tensor:
     """A Tensor of shape `dims` that holds `value`, a scalar, everywhere."""
-    scalar = as_tensor(value)._array
-    if scalar.ndim:
+    scalar = as_tensor(value)
+    if scalar._array.size != 1:
         raise InvalidArgumentError(f"`fill` needs a scalar value, received shape {scalar.shape}. Use broadcast_to.")
-    return Tensor(np.full(as_shape(dims), scalar))
+    return ops.broadcast_to(ops.reshape(scalar, shape=()), shape=as_shape(dims))
 
 
 def eye(
@@ -95,8 +95,10 @@ def range(start: Any, limit: Any = None, delta: Any = 1, dtype: Any = None, name
     first, last, step = (each._array for each in tensors([start, limit, delta]))
     if first.ndim or last.ndim or step.ndim:
         raise InvalidArgumentError("`range` needs scalars for start, limit and delta.")
-    if step == 0:
-        raise InvalidArgumentError("`range` needs a `delta` other than 0.")
+    if step == 0 or not (np.isfinite(first) and np.isfinite(last) and np.isfinite(step)):
+        raise InvalidArgumentError(
+            f"`range` needs finite numbers and a `delta` other than 0, received {first}, {last}, {step}."
+        )
     dtype = first.dtype if dtype is None else as_dtype(dtype).dtype
     if first.dtype.kind != "f":
         return Tensor(np.arange(first, last, step).astype(dtype))
@@ -109,12 +111,21 @@ def range(start: Any, limit: Any = None, delta: Any = 1, dtype: Any = None, name
 
 def linspace(start: Any, stop: Any, num: Any, name: str | None = None, axis: int = 0) -> Tensor:
     """`num` evenly spaced numbers from start to stop, both included. Python ints give float64, as in TensorFlow."""
-    first, last = (each._array for each in tensors([start, stop]))
     count = as_int(num, "num")
     if count <= 0:
         raise InvalidArgumentError(f"`linspace` needs `num` of 1 or more, received {count}.")
-    dtype = first.dtype if first.dtype.kind == "f" else np.dtype(np.float64)
-    return Tensor(np.linspace(first.astype(dtype), last.astype(dtype), count, axis=axis, dtype=dtype))
+    first, last = tensors([start, stop])
+    if first._array.shape != last._array.shape:
+        raise ShapeError(f"`linspace` needs one shape for start and stop, received {first.shape} and {last.shape}.")
+    one_axis(axis, first._array.ndim + 1)
+    dtype = first._array.dtype if first._array.dtype.kind == "f" else np.dtype(np.float64)
+    if isinstance(start, TensorLike) or isinstance(stop, TensorLike):  # on the tape
+        first, last = to_dtype(first, dtype), to_dtype(last, dtype)
+        steps = np.linspace(0.0, 1.0, count, dtype=dtype).reshape((-1,) + (1,) * first._array.ndim)
+        out = ops.add(first, ops.multiply(ops.subtract(last, first), Tensor(steps)))
+        order = np.moveaxis(np.arange(out._array.ndim), 0, axis) if axis else None
+        return out if order is None else ops.transpose(out, perm=tuple(int(each) for each in order))
+    return Tensor(np.linspace(first._array.astype(dtype), last._array.astype(dtype), count, axis=axis, dtype=dtype))
 
 
 @primitive(name="one_hot")
@@ -143,6 +154,8 @@ def one_hot(
     if decided is None:
         decided = on.dtype if on_value is not None else off.dtype if off_value is not None else float32.dtype
     indices = as_tensor(indices)
+    if as_int(depth, "depth") < 0:
+        raise InvalidArgumentError(f"`depth` must be 0 or more, received {depth}.")
     ndim = len(indices.shape) + 1
     place = -1 if axis is None else as_int(axis, "axis")
     if not -ndim <= place < ndim:

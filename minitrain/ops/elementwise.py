@@ -207,7 +207,7 @@ sqrt = primitive(np.sqrt, "The square root, elementwise; NaN below 0, an infinit
 
 @sqrt.vjp("x")
 def _(xp, g, out, x):
-    return g * (0.5 / out)
+    return xp.multiply_no_nan(0.5 / out, g)  # 0 for a cotangent of 0, even at 0, as in TensorFlow
 
 
 @primitive(floating=True)
@@ -218,7 +218,7 @@ def rsqrt(x):
 
 @rsqrt.vjp("x")
 def _(xp, g, out, x):
-    return g * (-0.5 * out * out * out)
+    return xp.multiply_no_nan(-0.5 * out * out * out, g)
 
 
 @primitive(floating=True)
@@ -229,7 +229,7 @@ def reciprocal(x):
 
 @reciprocal.vjp("x")
 def _(xp, g, out, x):
-    return g * (-out * out)
+    return xp.multiply_no_nan(-out * out, g)
 
 
 @primitive(name="add_n")
@@ -249,7 +249,7 @@ def _(xp, g, wanted, out, *inputs):
 
 def add_n(inputs: Any, name: str | None = None) -> Tensor:
     """The sum of a list of Tensors of one shape."""
-    xs = tensors(inputs if isinstance(inputs, (list, tuple)) else [inputs])
+    xs = tensors(list(inputs))
     if not xs:
         raise InvalidArgumentError("`add_n` needs a list of at least one tensor, received an empty one.")
     return _add_n(*xs)

@@ -176,6 +176,8 @@ def _plain(key: Any) -> Any:
         return slice(*(None if bound is None else as_int(bound, "slice bound") for bound in _bounds(key)))
     if isinstance(key, TensorLike):
         key = key._peek()
+    if isinstance(key, bool):
+        return np.array(key)
     if isinstance(key, (list, tuple)):
         key = np.asarray(as_tensor(key)._array if len(key) else np.zeros(0, np.int64))
     if isinstance(key, (np.ndarray, np.generic)):
@@ -339,8 +341,7 @@ def boolean_mask(tensor: Any, mask: Any, axis: Any = None, name: str = "boolean_
     """The slices of `tensor` where `mask` holds; the mask covers the axes from `axis` (0) on and they become one."""
     x, m = as_tensor(tensor), as_tensor(mask)
     shape, of = x._array.shape, m._array.shape
-    if m._array.dtype.kind != "b":
-        raise DTypeError(f"`mask` needs dtype bool, received {m._array.dtype.name}.")
+    m = to_dtype(m, np.dtype(bool))
     start = 0 if axis is None else one_axis(axis, len(shape)) + len(shape)
     if not of or shape[start : start + len(of)] != of:
         raise ShapeError(f"`mask` of shape {of} must match the axes from {start} on of a tensor of shape {shape}.")
@@ -482,6 +483,10 @@ def bincount(arr: Any, weights: Any = None, minlength: int = 0, dtype: Any = int
     """How often each integer from 0 on stands in `arr`, or the sum of its `weights`."""
     values = _integers(arr, "arr")._array.reshape(-1)
     w = None if weights is None else as_tensor(weights)._array.reshape(-1)
+    if (values.size and values.min() < 0) or (w is not None and w.shape != values.shape) or minlength < 0:
+        raise InvalidArgumentError(
+            "`bincount` needs integers of 0 or more, weights of their shape and a `minlength` >= 0."
+        )
     out = np.bincount(values, w, minlength)
     return Tensor(out.astype(as_dtype(dtype).dtype if w is None else w.dtype))
 

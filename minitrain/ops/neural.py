@@ -5,6 +5,7 @@ Names, defaults and edge values are those of `tf.nn`. Cross-entropies are one pr
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import pi
 from math import sqrt as root
 from typing import Any
@@ -13,7 +14,7 @@ import numpy as np
 
 from minitrain.engine.convert import as_tensor, operands, to_dtype
 from minitrain.engine.primitive import ops, primitive
-from minitrain.engine.tensor import Tensor
+from minitrain.engine.tensor import Tensor, TensorLike
 from minitrain.errors import DTypeError, InvalidArgumentError, ShapeError
 from minitrain.ops.axes import many_axes, one_axis
 from minitrain.ops.elementwise import (
@@ -223,7 +224,7 @@ def _(xp, g, out, x):
 
 @primitive(name="softmax")
 def _softmax(x, *, axis):
-    shifted = np.exp(x - np.maximum.reduce(x, axis=axis, keepdims=True))
+    shifted = np.exp(x - np.maximum.reduce(x, axis=axis, keepdims=True, initial=-np.inf))
     return shifted / np.add.reduce(shifted, axis=axis, keepdims=True)
 
 
@@ -234,7 +235,7 @@ def _(xp, g, out, x, *, axis):
 
 @primitive(name="log_softmax")
 def _log_softmax(x, *, axis):
-    shifted = x - np.maximum.reduce(x, axis=axis, keepdims=True)
+    shifted = x - np.maximum.reduce(x, axis=axis, keepdims=True, initial=-np.inf)
     return shifted - np.log(np.add.reduce(np.exp(shifted), axis=axis, keepdims=True))
 
 
@@ -448,6 +449,9 @@ def clip_by_global_norm(t_list: Any, clip_norm: Any, use_norm: Any = None, name:
 
     None entries stay None. A norm that is not finite makes everything NaN, so that it is not overlooked.
     """
+    if isinstance(t_list, TensorLike) or not isinstance(t_list, Iterable):
+        raise DTypeError(f"`t_list` must be a list of tensors, received {type(t_list).__name__!r}.")
+    t_list = list(t_list)
     norm = global_norm(t_list) if use_norm is None else as_tensor(use_norm)
     limit = operands(norm, clip_norm)[1]
     scale = limit * ops.minimum(1.0 / norm, 1.0 / limit) + (norm - norm)

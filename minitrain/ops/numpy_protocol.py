@@ -20,6 +20,16 @@ from minitrain.ops import creation, elementwise, indexing, linear, reduction, sh
 
 Function = Callable[..., Any]
 
+
+def _truth(op: Function) -> Function:
+    """NumPy's logic takes numbers for bools."""
+
+    def function(*args: Any) -> Any:
+        return op(*(elementwise.cast(each, "bool") for each in args))
+
+    return function
+
+
 UFUNCS: dict[np.ufunc, Function] = {
     primitive.kernel: getattr(ops, name)
     for name, primitive in ((each, getattr(ops, each).primitive) for each in vars(ops))
@@ -32,10 +42,10 @@ UFUNCS: dict[np.ufunc, Function] = {
     np.matmul: linear.matmul,
     np.reciprocal: elementwise.reciprocal,
     np.rint: elementwise.round,
-    np.logical_and: elementwise.logical_and,
-    np.logical_or: elementwise.logical_or,
-    np.logical_xor: elementwise.logical_xor,
-    np.logical_not: elementwise.logical_not,
+    np.logical_and: _truth(elementwise.logical_and),
+    np.logical_or: _truth(elementwise.logical_or),
+    np.logical_xor: _truth(elementwise.logical_xor),
+    np.logical_not: _truth(elementwise.logical_not),
     np.positive: elementwise.identity,
 }
 
@@ -98,7 +108,8 @@ def _concatenate(arrays: Any, /, axis: Any = 0, out: None = None) -> Any:
 def _take(a: Any, indices: Any, axis: Any = None) -> Any:
     if axis is None:
         a, axis = shaping.reshape(a, (-1,)), 0
-    return indexing.gather(a, indices, axis=axis)
+    places = np.asarray(indices)
+    return indexing.gather(a, np.where(places < 0, places + np.shape(a)[axis], places), axis=axis)
 
 
 def _norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
@@ -115,7 +126,31 @@ def _clip(a: Any, a_min: Any = None, a_max: Any = None, out: None = None, *, min
 
 def _dot(a: Any, b: Any, out: None = None) -> Any:
     _refuse(out=out)
-    return elementwise.multiply(a, b) if not (np.ndim(a) and np.ndim(b)) else linear.matmul(a, b)
+    if not (np.ndim(a) and np.ndim(b)):
+        return elementwise.multiply(a, b)
+    return linear.tensordot(a, b, [[-1], [-2 if np.ndim(b) > 1 else -1]])
+
+
+def _where(condition: Any, x: Any = None, y: Any = None) -> Any:
+    if x is None and y is None:
+        return tuple(shaping.unstack(elementwise.where(condition), axis=1))
+    return elementwise.where(condition, x, y)
+
+
+def _tile(a: Any, reps: Any) -> Any:
+    ndim, times = np.ndim(a), tuple(np.atleast_1d(reps).tolist())
+    a = shaping.reshape(a, (1,) * (len(times) - ndim) + np.shape(a))
+    return shaping.tile(a, (1,) * (ndim - len(times)) + times)
+
+
+def _expand_dims(a: Any, axis: Any) -> Any:
+    for each in sorted(each % (np.ndim(a) + np.size(axis)) for each in np.atleast_1d(axis).tolist()):
+        a = shaping.expand_dims(a, each)
+    return a
+
+
+def _truths(op: Function) -> Function:
+    return _reduction(lambda a, axis, keepdims: op(elementwise.cast(a, "bool"), axis, keepdims))
 
 
 def _var(name: str) -> Function:
@@ -129,8 +164,8 @@ FUNCTIONS: dict[Function, Function] = {
     np.amax: _reduction(reduction.reduce_max),
     np.min: _reduction(reduction.reduce_min),
     np.amin: _reduction(reduction.reduce_min),
-    np.all: _reduction(reduction.reduce_all),
-    np.any: _reduction(reduction.reduce_any),
+    np.all: _truths(reduction.reduce_all),
+    np.any: _truths(reduction.reduce_any),
     np.mean: _mean,
     np.var: _var("reduce_variance"),
     np.std: _var("reduce_std"),
@@ -138,7 +173,7 @@ FUNCTIONS: dict[Function, Function] = {
     np.argmin: _arg(reduction.argmin),
     np.cumsum: _running(reduction.cumsum),
     np.cumprod: _running(reduction.cumprod),
-    np.where: elementwise.where,
+    np.where: _where,
     np.clip: _clip,
     np.concatenate: _concatenate,
     np.stack: lambda arrays, axis=0: shaping.stack(arrays, axis),
@@ -146,10 +181,10 @@ FUNCTIONS: dict[Function, Function] = {
     np.ravel: lambda a: shaping.reshape(a, (-1,)),
     np.transpose: lambda a, axes=None: shaping.transpose(a, axes),
     np.swapaxes: lambda a, axis1, axis2: ops.swapaxes(a, axis1=axis1, axis2=axis2),
-    np.expand_dims: lambda a, axis: shaping.expand_dims(a, axis),
+    np.expand_dims: _expand_dims,
     np.squeeze: lambda a, axis=None: shaping.squeeze(a, axis),
     np.broadcast_to: lambda array, shape: shaping.broadcast_to(array, shape),
-    np.tile: lambda a, reps: shaping.tile(a, reps),
+    np.tile: _tile,
     np.repeat: lambda a, repeats, axis=None: shaping.repeat(a, repeats, axis),
     np.flip: lambda m, axis=None: shaping.flip(m, axis),
     np.roll: lambda a, shift, axis: shaping.roll(a, shift, axis),
@@ -176,9 +211,9 @@ QUESTIONS = {np.shape, np.ndim, np.size, np.result_type, np.iscomplexobj, np.isr
 def array_ufunc(self: Any, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
     """NumPy's hook for `np.add(a, t)` and the like."""
     op = UFUNCS.get(ufunc) if method == "__call__" else REDUCTIONS.get(ufunc) if method == "reduce" else None
-    if kwargs.get("out") is not None:
+    if any(isinstance(each, TensorLike) for each in kwargs.get("out") or ()):
         raise DTypeError(f"A Tensor is immutable, and `out=` of numpy.{ufunc.__name__} cannot take one. Leave it out.")
-    if op is None or (method == "__call__" and kwargs):
+    if op is None or kwargs.get("out") is not None or (method == "__call__" and kwargs):
         return _on_values(f"numpy.{ufunc.__name__}", getattr(ufunc, method), inputs, kwargs)
     if method == "reduce":
         return op(inputs[0], kwargs.get("axis", 0), kwargs.get("keepdims", False))

@@ -14,8 +14,8 @@ import numpy as np
 from minitrain.dtypes import as_dtype, float32, int64
 from minitrain.engine.convert import as_tensor, to_array
 from minitrain.engine.primitive import ops, primitive
-from minitrain.engine.tensor import Tensor
-from minitrain.errors import DTypeError, InvalidArgumentError
+from minitrain.engine.tensor import Tensor, TensorLike
+from minitrain.errors import DTypeError, InvalidArgumentError, ShapeError
 from minitrain.ops.axes import as_int, as_shape
 from minitrain.ops.reduction import _floats
 
@@ -255,6 +255,8 @@ def dropout(x: Any, rate: Any, noise_shape: Any = None, seed: int | None = None,
 def dropout_from(stream: np.random.Generator, x: Any, rate: Any, noise_shape: Any = None) -> Tensor:
     """`dropout` with the decisions drawn from `stream`."""
     x = _floats(x)
+    if not isinstance(rate, (int, float, np.number, TensorLike)):
+        raise DTypeError(f"`rate` must be a number in the range [0, 1), received {rate!r}.")
     rate = float(rate)
     if not 0.0 <= rate < 1.0:
         raise InvalidArgumentError(f"`rate` must be a number in the range [0, 1), received {rate}.")
@@ -262,6 +264,8 @@ def dropout_from(stream: np.random.Generator, x: Any, rate: Any, noise_shape: An
         return x
     shape = tuple(x.shape)
     if noise_shape is not None:
+        if len(noise_shape) != len(shape):
+            raise ShapeError(f"`noise_shape` needs one size per axis of shape {shape}, received {noise_shape}.")
         shape = tuple(size if n is None else int(n) for n, size in zip(noise_shape, shape, strict=True))
     return ops.multiply(x, _dropout_mask(stream=stream, shape=shape, rate=rate, dtype=x._array.dtype))
 

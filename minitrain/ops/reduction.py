@@ -53,11 +53,11 @@ def count_of(shape: tuple[int, ...], axis: tuple[int, ...] | None) -> int:
 
 @primitive(name="mean")
 def _mean(x, *, axis=None, keepdims=False):
-    total = np.add.reduce(x, axis=axis, dtype=x.dtype, keepdims=keepdims)
     count = count_of(x.shape, axis)
-    if x.dtype.kind in "iu":
-        return np.trunc(np.true_divide(total, count)).astype(x.dtype)
-    return np.true_divide(total, count, dtype=x.dtype)
+    if x.dtype.kind in "iu":  # truncated towards zero, as in TensorFlow; the sum may need more bits than the mean
+        total = np.add.reduce(x, axis=axis, dtype=np.uint64 if x.dtype.kind == "u" else np.int64, keepdims=keepdims)
+        return (np.sign(total) * (np.abs(total) // max(count, 1))).astype(x.dtype)
+    return np.true_divide(np.add.reduce(x, axis=axis, dtype=x.dtype, keepdims=keepdims), count, dtype=x.dtype)
 
 
 @_mean.vjp("x")
@@ -67,12 +67,23 @@ def _(xp, g, out, x, *, axis=None, keepdims=False):
 
 @primitive(name="max")
 def _max(x, *, axis=None, keepdims=False):
-    return np.maximum.reduce(x, axis=axis, keepdims=keepdims)
+    if x.size:
+        return np.maximum.reduce(x, axis=axis, keepdims=keepdims)
+    return np.maximum.reduce(x, axis=axis, keepdims=keepdims, initial=_limits(x.dtype)[0])
 
 
 @primitive(name="min")
 def _min(x, *, axis=None, keepdims=False):
-    return np.minimum.reduce(x, axis=axis, keepdims=keepdims)
+    if x.size:
+        return np.minimum.reduce(x, axis=axis, keepdims=keepdims)
+    return np.minimum.reduce(x, axis=axis, keepdims=keepdims, initial=_limits(x.dtype)[1])
+
+
+def _limits(dtype: np.dtype[Any]) -> tuple[Any, Any]:
+    """The least and the greatest number of a dtype, infinities included: what an empty maximum and minimum give."""
+    if dtype.kind == "f":
+        return -np.inf, np.inf
+    return np.iinfo(dtype).min, np.iinfo(dtype).max
 
 
 @_min.vjp("x")
@@ -158,6 +169,8 @@ def _flipped(x: Any, axis: int) -> Any:
 
 def _running(ufunc: np.ufunc, x: Any, axis: int, exclusive: bool, reverse: bool) -> Any:
     """Accumulate along an axis, from the end if `reverse`, without the element itself if `exclusive`."""
+    if not x.shape[axis]:
+        return x.copy()
     if reverse:
         x = _flipped(x, axis)
     if exclusive:
@@ -204,12 +217,14 @@ def reduce_mean(input_tensor: Any, axis: Any = None, keepdims: bool = False, nam
 
 def reduce_max(input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None) -> Tensor:
     """The maximum over `axis`; elements that tie for it share the gradient equally. Empty axes give -inf."""
-    return _extreme(_max, input_tensor, axis, keepdims, lowest=True)
+    x = _numbers(input_tensor)
+    return _max(x, axis=many_axes(axis, x._array.ndim), keepdims=keepdims)
 
 
 def reduce_min(input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None) -> Tensor:
     """The minimum over `axis`; elements that tie for it share the gradient equally. Empty axes give inf."""
-    return _extreme(_min, input_tensor, axis, keepdims, lowest=False)
+    x = _numbers(input_tensor)
+    return _min(x, axis=many_axes(axis, x._array.ndim), keepdims=keepdims)
 
 
 def reduce_prod(input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None) -> Tensor:
@@ -265,6 +280,8 @@ def norm(
     """
     x = _floats(tensor)
     axes = many_axes(axis, x._array.ndim)
+    if not isinstance(ord, (str, int, float)):
+        raise DTypeError(f"`ord` must be a string or a number, received {ord!r}.")
     if ord in ("euclidean", "fro") or (ord == 2 and (axes is None or len(axes) == 1)):
         return sqrt(_sum(x * x, axis=axes, keepdims=keepdims))
     if isinstance(ord, str) or ord <= 0 or (axes is not None and len(axes) == 2 and ord not in (1, np.inf)):
@@ -319,20 +336,6 @@ def cumprod(x: Any, axis: Any = 0, exclusive: bool = False, reverse: bool = Fals
     """The running product along `axis`: from the end if `reverse`, without the element itself if `exclusive`."""
     x = _numbers(x)
     return _cumprod(x, axis=one_axis(axis, x._array.ndim), exclusive=exclusive, reverse=reverse)
-
-
-def _extreme(op: Any, value: Any, axis: Any, keepdims: bool, lowest: bool) -> Tensor:
-    x = as_tensor(value)
-    array = x._array
-    axes = many_axes(axis, array.ndim)
-    if array.size == 0 and count_of(array.shape, axes) == 0:
-        shape = np.add.reduce(array, axis=axes, keepdims=keepdims).shape
-        limits = np.array([-np.inf, np.inf], array.dtype) if array.dtype.kind == "f" else None
-        if limits is None:
-            info = np.iinfo(array.dtype)
-            limits = np.array([info.min, info.max], array.dtype)
-        return Tensor(np.full(shape, limits[0 if lowest else 1]))
-    return op(x, axis=axes, keepdims=keepdims)
 
 
 def _arg_extreme(op: Any, value: Any, axis: Any, output_type: Any) -> Tensor:

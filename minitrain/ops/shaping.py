@@ -164,7 +164,9 @@ def reshape(tensor: Any, shape: Any, name: str | None = None) -> Tensor:
                 f"Input to reshape has {array.size} values (shape {array.shape}), but the requested shape {sizes} "
                 f"has {'a multiple of ' if -1 in sizes else ''}{known}."
             )
-        sizes = tuple(0 if size == -1 else size for size in sizes)
+        # Of an empty tensor the sizes that are not 0 settle what is left, as in TensorFlow.
+        left = prod(size for size in array.shape if size) // prod(size for size in sizes if size > 0)
+        sizes = tuple(left if size == -1 else size for size in sizes)
     return _reshape(x, shape=sizes)
 
 
@@ -393,3 +395,4 @@ def _without(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
 
 
 LATE["stack"] = stack
+LATE["reshape"] = reshape

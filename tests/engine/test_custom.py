@@ -144,6 +144,24 @@ def test_recompute_grad_gives_the_same_gradients_and_keeps_nothing():
         np.testing.assert_allclose(one, other, rtol=1e-12)
 
 
+def test_recompute_grad_of_one_tensor_given_twice():
+    f = mt.recompute_grad(lambda a, b: a * b)
+    x = mt.Variable(3.0)
+    with mt.GradientTape(persistent=True) as tape:
+        y = f(x * 1.0, x * 1.0) + f(x, x)
+    with mt.GradientTape():
+        assert float(tape.gradient(y, x)) == 12.0
+
+
+def test_a_custom_gradient_comes_in_its_sources_dtype():
+    f = mt.custom_gradient(lambda x: (x * 1.0, lambda g: np.float64(2.0)))
+    x = mt.Variable([1.0, 2.0])
+    with mt.GradientTape() as tape:
+        y = f(x)
+    gradient = tape.gradient(y, x)
+    assert (gradient.dtype, gradient.shape) == ("float32", (2,))
+
+
 def test_stop_gradient_and_grad_pass_through():
     x = mt.Variable(2.6)
     with mt.GradientTape(persistent=True) as tape:

@@ -138,7 +138,43 @@ def test_reset_forgets_what_was_recorded():
         tape.reset()
         z = x * x * x
     assert tape.gradient([y, z], x).numpy() == 27.0
-    assert tape.watched_variables() == ()
+    assert tape.watched_variables() == (x,)  # as for `zip(gradients, tape.watched_variables())`
+    with pytest.raises(ValueError, match="not recording"):
+        tape.reset()
+
+
+def test_gradient_inside_stop_recording_closes_the_tape():
+    x = mt.Variable(2.0)
+    with mt.GradientTape() as tape:
+        y = x * x
+        with tape.stop_recording():
+            assert float(tape.gradient(y, x)) == 4.0
+
+
+def test_a_cotangent_of_zero_stays_zero_at_the_singular_points_of_roots():
+    x = mt.Variable([0.0, 1.0])
+    for f in (mt.sqrt, mt.math.rsqrt, mt.math.reciprocal):
+        with mt.GradientTape() as tape:
+            y = f(x)
+        assert float(tape.gradient(y, x, output_gradients=[0.0, 1.0])[0]) == 0.0
+
+
+def test_fill_linspace_and_constant_pass_gradients_on():
+    x = mt.Variable([1.0, 3.0])
+    with mt.GradientTape(persistent=True) as tape:
+        filled, spaced, same = mt.fill([3], x[0]), mt.linspace(x[0], x[1], 5), mt.constant(x)
+    np.testing.assert_array_equal(tape.gradient(filled, x), [3.0, 0.0])
+    np.testing.assert_allclose(tape.gradient(spaced, x), [2.5, 2.5])
+    np.testing.assert_array_equal(tape.gradient(same, x), [1.0, 1.0])
+
+
+def test_gradients_of_empty_tensors_are_empty():
+    for f in (mt.reduce_prod, mt.reduce_max, mt.nn.softmax, mt.reduce_sum):
+        x = mt.zeros([0, 3])
+        with mt.GradientTape() as tape:
+            tape.watch(x)
+            y = f(x, axis=1)
+        assert tape.gradient(y, x).shape == (0, 3)
 
 
 def test_a_closed_tape_can_go_on_recording():

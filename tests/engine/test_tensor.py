@@ -181,8 +181,8 @@ def test_scalars_convert_to_python_and_the_rest_raises():
         list(mt.constant(1.0))
     with pytest.raises(TypeError, match="index"):
         range(mt.constant(1.0))
-    with pytest.raises(TypeError, match="reduce_any"):
-        1.0 in mt.constant([1.0])  # noqa: B015  # the operator is what is tested
+    assert 1.0 in mt.constant([2.0, 1.0])
+    assert not bool(mt.constant([]))
 
 
 def test_tensors_hash_by_identity_pickle_and_copy():
@@ -201,6 +201,26 @@ def test_shape_is_a_tuple_with_tensorflows_methods():
     assert shape == (2, 3)
     assert (repr(shape), str(shape)) == ("TensorShape([2, 3])", "(2, 3)")
     assert (shape.as_list(), shape.rank, shape.num_elements()) == ([2, 3], 2, 6)
+    assert shape == [2, 3]
+    assert repr(shape[1:].concatenate([4])) == "TensorShape([3, 4])"
+
+
+def test_equal_numbers_of_different_types_are_not_confused():
+    i = mt.constant(3)
+    assert ((i * 2).dtype, (i + 2.0).dtype, (i + 2).dtype) == ("int32", "float32", "int32")
+
+
+def test_empty_lists_take_the_dtype_asked_for():
+    assert mt.constant([], dtype=mt.int32).dtype == "int32"
+    assert mt.concat([mt.constant([1, 2]), []], 0).dtype == "int32"
+    assert mt.reshape(mt.zeros([0, 3]), [0, -1]).shape == (0, 3)
+    with pytest.raises(TypeError, match="Expected a dtype"):
+        mt.cast(1.0, None)
+
+
+def test_means_of_integers_do_not_overflow():
+    assert int(mt.reduce_mean(mt.constant([100, 100], mt.int8))) == 100
+    assert int(mt.reduce_mean(mt.constant([-3, -4]))) == -3
 
 
 def test_comparing_with_none_and_with_other_shapes_is_just_unequal():

@@ -23,7 +23,7 @@ def test_the_initial_value_is_copied_cast_and_checked():
     assert (v.dtype, w.dtype, float(w)) == ("float64", "float32", 3.0)
     with pytest.raises(ValueError, match="must be given"):
         mt.Variable()
-    with pytest.raises(ValueError, match=r"'w'.*\(3,\).*\(2,\)"):
+    with pytest.raises(ValueError, match=r"'w'.*\[3\].*\(2,\)"):
         mt.Variable([1.0, 2.0], name="w", shape=[3])
 
 

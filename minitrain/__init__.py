@@ -23,6 +23,7 @@ from minitrain import (
     linalg,
     losses,
     math,
+    metrics,
     nest,
     nn,
     ops,

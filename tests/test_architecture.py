@@ -24,6 +24,7 @@ FLOORS = [
     ["configuration", "utils"],
     ["activations", "initializers", "regularizers", "constraints"],
     ["losses", "optim"],
+    ["metrics"],
     ["__init__"],
 ]
 FLOOR = {name: level for level, names in enumerate(FLOORS) for name in names}

@@ -76,7 +76,21 @@ def run_optimizer(case, given):
     return out
 
 
-RUNNERS = {"op": run_op, "script": run_script, "optimizer": run_optimizer}
+def run_metric(case, given):
+    """The result after each of the batches, and after a reset and one of them."""
+    metric = eval(case["make"], {"mt": mt, "np": np})
+
+    def feed(i):
+        weights = {"sample_weight": given[f"sw{i}"]} if f"sw{i}" in given else {}
+        metric.update_state(*(given[f"{k}{i}"] for k in case["args"]), **weights)
+        return metric.result()
+
+    out = {f"r{i}": feed(i) for i in range(case["batches"])}
+    metric.reset_state()
+    return out | {"after_reset": feed(1)}
+
+
+RUNNERS = {"op": run_op, "script": run_script, "optimizer": run_optimizer, "metric": run_metric}
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case['family']}-{case['id']}")

@@ -1,0 +1,69 @@
+"""Keras's metrics: state that batches add to, with results that are exactly those of the whole data.
+
+A metric that is the mean of a per-sample function is one line, `mean_of`; the others are a class with
+`update_state` and `result`. `metrics.get("mae")` gives an instance.
+"""
+
+from minitrain.configuration import serialize
+from minitrain.metrics.base import Metric, get
+from minitrain.metrics.classification import (
+    Accuracy,
+    BinaryAccuracy,
+    BinaryCrossentropy,
+    CategoricalAccuracy,
+    CategoricalCrossentropy,
+    CategoricalHinge,
+    Hinge,
+    KLDivergence,
+    Poisson,
+    SparseCategoricalAccuracy,
+    SparseCategoricalCrossentropy,
+    SparseTopKCategoricalAccuracy,
+    SquaredHinge,
+    TopKCategoricalAccuracy,
+    accuracy,
+    binary_accuracy,
+    categorical_accuracy,
+    sparse_categorical_accuracy,
+    sparse_top_k_categorical_accuracy,
+    top_k_categorical_accuracy,
+)
+from minitrain.metrics.confusion import (
+    AUC,
+    FalseNegatives,
+    FalsePositives,
+    Precision,
+    PrecisionAtRecall,
+    Recall,
+    RecallAtPrecision,
+    SensitivityAtSpecificity,
+    SpecificityAtSensitivity,
+    TrueNegatives,
+    TruePositives,
+)
+from minitrain.metrics.overlap import BinaryIoU, F1Score, FBetaScore, IoU, MeanIoU, OneHotIoU, OneHotMeanIoU
+from minitrain.metrics.reduction import Mean, MeanMetricWrapper, Sum
+from minitrain.metrics.regression import (
+    ConcordanceCorrelation,
+    CosineSimilarity,
+    LogCoshError,
+    MeanAbsoluteError,
+    MeanAbsolutePercentageError,
+    MeanSquaredError,
+    MeanSquaredLogarithmicError,
+    PearsonCorrelation,
+    R2Score,
+    RootMeanSquaredError,
+    concordance_correlation,
+    cosine_similarity,
+    pearson_correlation,
+)
+
+deserialize = get
+
+__all__ = [
+    name
+    for name in dir()
+    if not name.startswith("_")
+    and name not in ("base", "classification", "confusion", "overlap", "reduction", "regression")
+]

@@ -1,0 +1,162 @@
+"""What all metrics share: state that batches add to, and a result that is that of the whole data.
+
+State is kept in float64, so that many small batches give what one large batch gives; results are float32. A metric
+computes on values: it leaves nothing on a tape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from minitrain.configuration import Configurable, Registry, snake_case
+from minitrain.engine.convert import as_tensor
+from minitrain.engine.tensor import Tensor
+from minitrain.engine.variable import Variable
+from minitrain.errors import DTypeError, InvalidArgumentError, ShapeError
+
+REGISTRY = Registry("metric")
+
+Array = Any
+
+
+class Metric(Configurable):
+    """The base: `update_state` adds a batch, `result` gives the value so far, `reset_state` starts anew.
+
+    Users' own define `update_state(y_true, y_pred, sample_weight=None)` and `result()`, with state from `add_weight`.
+    """
+
+    def __init__(self, dtype: Any = None, name: str | None = None) -> None:
+        self.name = name or snake_case(type(self).__name__)
+        self.dtype = dtype
+        self._state: list[tuple[Variable, Array]] = []
+
+    def add_weight(
+        self, shape: Any = (), initializer: Any = None, dtype: Any = None, name: str | None = None
+    ) -> Variable:
+        """A state variable that `reset_state` sets back: zeros, or what `initializer(shape, dtype)` gives."""
+        shape = (shape,) if isinstance(shape, int) else tuple(shape)
+        if callable(initializer):
+            start = np.array(as_tensor(initializer(shape, dtype or "float64"))._array)
+        else:
+            start = np.full(shape, 1.0 if initializer in ("one", "ones") else 0.0, dtype or np.float64)
+        variable = Variable(start, trainable=False, name=name or "state")
+        self._state.append((variable, start))
+        return variable
+
+    add_variable = add_weight
+
+    @property
+    def variables(self) -> list[Variable]:
+        """The state variables."""
+        return [variable for variable, _ in self._state]
+
+    def reset_state(self) -> None:
+        """Start anew."""
+        for variable, start in self._state:
+            variable._write(start)
+
+    def update_state(self, *args: Any, **kwargs: Any) -> None:
+        """Add a batch."""
+        raise NotImplementedError(
+            f"{type(self).__name__} must define update_state(y_true, y_pred, sample_weight=None)."
+        )
+
+    def result(self) -> Any:
+        """The value of all batches since the last reset, as a Tensor."""
+        raise NotImplementedError(f"{type(self).__name__} must define result().")
+
+    def merge_state(self, metrics: Iterable[Metric]) -> None:
+        """Add the state of other metrics of this kind and configuration, such as those of other parts of the data."""
+        for other in metrics:
+            if type(other) is not type(self) or len(other._state) != len(self._state):
+                raise InvalidArgumentError(f"Expected a {type(self).__name__} of the same shape, received {other!r}.")
+            for mine, its in zip(self.variables, other.variables, strict=True):
+                mine.assign_add(its)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        self.update_state(*args, **kwargs)
+        return self.result()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} name={self.name}>"
+
+
+def value_of(x: Any) -> Array:
+    """The ndarray behind whatever the user gave; no tape follows."""
+    return as_tensor(x)._array
+
+
+def answer(value: Any) -> Tensor:
+    """A result as a float32 Tensor."""
+    return Tensor(np.asarray(value, np.float32))
+
+
+def ratio(top: Any, bottom: Any) -> Any:
+    """top / bottom, and 0 where bottom is 0."""
+    top, bottom = np.asarray(top, np.float64), np.asarray(bottom, np.float64)
+    return np.divide(top, bottom, out=np.zeros(np.broadcast_shapes(top.shape, bottom.shape)), where=bottom != 0)
+
+
+def same_rank(a: Array, b: Array) -> tuple[Array, Array]:
+    """Make (n, 1) and (n,) meet, by squeezing or expanding a last axis of one, as in Keras."""
+    if a.ndim == b.ndim + 1 and a.shape[-1] == 1:
+        return (a, b[:, None]) if b.ndim == 1 else (a[..., 0], b)
+    if b.ndim == a.ndim + 1 and b.shape[-1] == 1:
+        return (a[:, None], b) if a.ndim == 1 else (a, b[..., 0])
+    return a, b
+
+
+def pair(y_true: Any, y_pred: Any) -> tuple[Array, Array]:
+    """y_true and y_pred as float64 arrays of one shape. Raises ShapeError where they have none."""
+    t, p = same_rank(value_of(y_true), value_of(y_pred))
+    if t.shape != p.shape:
+        raise ShapeError(f"y_true and y_pred must have the same shape, received {t.shape} and {p.shape}.")
+    return t.astype(np.float64), p.astype(np.float64)
+
+
+def weights_for(values: Array, sample_weight: Any) -> tuple[Array, Array]:
+    """Values averaged over the axes that the weights do not have, and weights of their shape."""
+    w = value_of(sample_weight).astype(np.float64)
+    values, w = same_rank(values, w)
+    if w.ndim < values.ndim and w.ndim:
+        values = values.mean(axis=tuple(range(w.ndim, values.ndim)))
+    try:
+        return values, np.broadcast_to(w, values.shape)
+    except ValueError as error:
+        raise ShapeError(
+            f"`sample_weight` must be a number, one a sample, or of the values' shape {values.shape}; received "
+            f"{w.shape}."
+        ) from error
+
+
+def get(identifier: Any) -> Any:
+    """The metric that `identifier` stands for: a name, a class, an instance, a function, a configuration."""
+    return REGISTRY.get(identifier)
+
+
+def metric_function(*aliases: str) -> Callable[[Any], Any]:
+    """Register a per-sample function under further names, for `metrics.get`."""
+
+    def decorate(function: Any) -> Any:
+        for name in (function.__name__, *aliases):
+            REGISTRY.entries.setdefault(name, function)
+        return function
+
+    return decorate
+
+
+def refuse(condition: bool, message: str) -> None:
+    """Raise InvalidArgumentError where a condition on an argument does not hold."""
+    if condition:
+        raise InvalidArgumentError(message)
+
+
+def need_number(value: Any, name: str, low: float, high: float) -> float:
+    """A number in [low, high]."""
+    if not isinstance(value, (int, float)):
+        raise DTypeError(f"`{name}` must be a number, received {value!r}.")
+    refuse(not low <= value <= high, f"`{name}` must lie in [{low:g}, {high:g}], received {value!r}.")
+    return float(value)

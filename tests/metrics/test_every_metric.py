@@ -1,0 +1,238 @@
+"""The contract of a metric, checked over the registry, and scikit-learn's own metrics beside ours."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn import metrics as sk
+
+import minitrain as mt
+from minitrain import metrics
+from minitrain.metrics.base import REGISTRY
+
+RNG = np.random.default_rng(0)
+N = 60
+LABELS, OTHER = RNG.integers(0, 4, N), RNG.integers(0, 4, N)
+SCORES = RNG.uniform(0.01, 1, (N, 4))
+SCORES /= SCORES.sum(-1, keepdims=True)
+ONE_HOT = np.eye(4)[LABELS]
+NUMBERS = RNG.uniform(0.5, 2, (N, 3)), RNG.uniform(0.5, 2, (N, 3))
+BINARY = RNG.integers(0, 2, (N, 1)).astype(float), RNG.uniform(0, 1, (N, 1))
+WEIGHTS = RNG.integers(0, 4, N).astype(float)
+
+ONE_HOT_METRICS = {
+    "CategoricalCrossentropy",
+    "CategoricalAccuracy",
+    "TopKCategoricalAccuracy",
+    "CategoricalHinge",
+    "KLDivergence",
+    "F1Score",
+    "FBetaScore",
+}
+SPARSE_METRICS = {"SparseCategoricalCrossentropy", "SparseCategoricalAccuracy", "SparseTopKCategoricalAccuracy"}
+BINARY_METRICS = {
+    "BinaryCrossentropy",
+    "BinaryAccuracy",
+    "BinaryIoU",
+    "Hinge",
+    "SquaredHinge",
+    "AUC",
+    "Precision",
+    "Recall",
+    "TruePositives",
+    "FalsePositives",
+    "TrueNegatives",
+    "FalseNegatives",
+    "SensitivityAtSpecificity",
+    "SpecificityAtSensitivity",
+    "PrecisionAtRecall",
+    "RecallAtPrecision",
+}
+ARGUMENTS = {
+    "SensitivityAtSpecificity": (0.5,),
+    "SpecificityAtSensitivity": (0.5,),
+    "PrecisionAtRecall": (0.5,),
+    "RecallAtPrecision": (0.5,),
+    "MeanMetricWrapper": (mt.losses.mean_squared_error,),
+    "IoU": (4, [0, 2]),
+    "MeanIoU": (4,),
+    "OneHotIoU": (4, [0, 2]),
+    "OneHotMeanIoU": (4,),
+}
+OPTIONS = {"TopKCategoricalAccuracy": {"k": 2}, "SparseTopKCategoricalAccuracy": {"k": 2}}
+CLASSES = REGISTRY.members
+
+
+def make(cls):
+    return cls(*ARGUMENTS.get(cls.__name__, ()), **OPTIONS.get(cls.__name__, {}))
+
+
+def data(cls):
+    """What update_state takes but for weights: a tuple of arrays of N rows."""
+    name = cls.__name__
+    if name in ("Mean", "Sum"):
+        return (NUMBERS[0][:, 0],)
+    if name in ("IoU", "MeanIoU", "Accuracy"):
+        return LABELS, OTHER
+    if name in ("OneHotIoU", "OneHotMeanIoU"):
+        return ONE_HOT, SCORES
+    if name in ONE_HOT_METRICS:
+        return ONE_HOT, SCORES
+    if name in SPARSE_METRICS:
+        return LABELS, SCORES
+    return BINARY if name in BINARY_METRICS else NUMBERS
+
+
+def run(metric, arrays, weights=None, cuts=(N,)):
+    start = 0
+    for stop in cuts:
+        rows = slice(start, stop)
+        kwargs = {} if weights is None else {"sample_weight": weights[rows]}
+        metric.update_state(*(each[rows] for each in arrays), **kwargs)
+        start = stop
+    return metric.result().numpy()
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_names_and_configuration_go_there_and_back(cls):
+    made = make(cls)
+    again = metrics.get({"class_name": cls.__name__, "config": made.get_config()})
+    assert type(again) is cls
+    assert again.get_config() == made.get_config()
+    assert getattr(metrics, cls.__name__) is cls
+    if cls.__name__ not in ARGUMENTS:
+        assert type(metrics.get(cls.__name__)) is cls
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+@pytest.mark.parametrize("weights", [None, WEIGHTS], ids=["plain", "weighted"])
+def test_batches_give_exactly_what_the_whole_gives(cls, weights):
+    whole = run(make(cls), data(cls), weights)
+    np.testing.assert_allclose(run(make(cls), data(cls), weights, (7, 30, 31, N)), whole, rtol=1e-6)
+    assert make(cls).result().dtype == "float32"
+    assert np.isfinite(whole).all()
+
+
+@pytest.mark.parametrize("cls", [c for c in CLASSES if c.__name__ not in ("R2Score",)])
+def test_weights_count_repeated_and_removed_rows(cls):
+    rows = np.repeat(np.arange(N), WEIGHTS.astype(int))
+    repeated = run(make(cls), [each[rows] for each in data(cls)], None, (len(rows),))
+    np.testing.assert_allclose(run(make(cls), data(cls), WEIGHTS), repeated, rtol=1e-6)
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_reset_and_merge(cls):
+    arrays = data(cls)
+    whole = run(make(cls), arrays)
+    used = make(cls)
+    run(used, [each[:10] for each in arrays])
+    used.reset_state()
+    np.testing.assert_allclose(run(used, arrays), whole, rtol=1e-6)
+    first, second = make(cls), make(cls)
+    run(first, [each[:20] for each in arrays])
+    run(second, [each[20:] for each in arrays])
+    first.merge_state([second])
+    np.testing.assert_allclose(first.result(), whole, rtol=1e-6)
+    with pytest.raises(ValueError, match="Expected a"):
+        first.merge_state([metrics.Sum() if cls is not metrics.Sum else metrics.Mean()])
+
+
+def test_metrics_leave_nothing_on_a_tape():
+    x = mt.Variable([[0.5], [0.7]])
+    with mt.GradientTape() as tape:
+        y = x * 1.0
+        before = len(tape._trail.records)
+        metrics.MeanSquaredError()([[1.0], [0.0]], y)
+        metrics.AUC()([[1.0], [0.0]], y)
+        assert len(tape._trail.records) == before
+
+
+Y, P = BINARY[0][:, 0], BINARY[1][:, 0].astype("float32").astype(float)
+T, Q = NUMBERS[0][:, :1], NUMBERS[1][:, :1]
+AGREEMENTS = {
+    "accuracy": (
+        metrics.BinaryAccuracy,
+        (Y[:, None], P[:, None]),
+        lambda w: sk.accuracy_score(Y, P > 0.5, sample_weight=w),
+    ),
+    "precision": (metrics.Precision, (Y, P), lambda w: sk.precision_score(Y, P > 0.5, sample_weight=w)),
+    "recall": (metrics.Recall, (Y, P), lambda w: sk.recall_score(Y, P > 0.5, sample_weight=w)),
+    "f1": (
+        lambda: metrics.F1Score(threshold=0.5, average="macro"),
+        (Y[:, None], P[:, None]),
+        lambda w: sk.f1_score(Y, P > 0.5, sample_weight=w),
+    ),
+    "r2": (metrics.R2Score, (T, Q), lambda w: sk.r2_score(T, Q, sample_weight=w)),
+    "mse": (metrics.MeanSquaredError, (T, Q), lambda w: sk.mean_squared_error(T, Q, sample_weight=w)),
+    "mae": (metrics.MeanAbsoluteError, (T, Q), lambda w: sk.mean_absolute_error(T, Q, sample_weight=w)),
+    "rmse": (metrics.RootMeanSquaredError, (T, Q), lambda w: np.sqrt(sk.mean_squared_error(T, Q, sample_weight=w))),
+    "log loss": (metrics.BinaryCrossentropy, (Y[:, None], P[:, None]), lambda w: sk.log_loss(Y, P, sample_weight=w)),
+    "log loss of classes": (
+        metrics.SparseCategoricalCrossentropy,
+        (LABELS, SCORES),
+        lambda w: sk.log_loss(LABELS, SCORES, sample_weight=w),
+    ),
+    "accuracy of classes": (
+        metrics.SparseCategoricalAccuracy,
+        (LABELS, SCORES),
+        lambda w: sk.accuracy_score(LABELS, SCORES.argmax(1), sample_weight=w),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", AGREEMENTS)
+@pytest.mark.parametrize("weights", [None, WEIGHTS + 0.5], ids=["plain", "weighted"])
+def test_scikit_learn_agrees(name, weights):
+    cls, arrays, theirs = AGREEMENTS[name]
+    metric = cls()
+    metric.update_state(*arrays, **({} if weights is None else {"sample_weight": weights}))
+    assert float(metric.result()) == pytest.approx(theirs(weights), rel=2e-6)
+
+
+@pytest.mark.parametrize("weights", [None, WEIGHTS + 0.5], ids=["plain", "weighted"])
+def test_scikit_learn_agrees_on_the_area_within_the_error_of_the_thresholds(weights):
+    rng = np.random.default_rng(1)
+    y = rng.integers(0, 2, 2000)
+    p = np.clip(0.3 * y + rng.uniform(0, 0.7, 2000), 0, 1)
+    w = None if weights is None else rng.uniform(0.5, 2, 2000)
+    metric = metrics.AUC(num_thresholds=1000)
+    metric.update_state(y, p, sample_weight=w)
+    assert float(metric.result()) == pytest.approx(sk.roc_auc_score(y, p, sample_weight=w), abs=1e-3)
+
+
+def test_bad_input_is_explained():
+    with pytest.raises(ValueError, match=r"same shape, received \(3, 1\) and \(2, 1\)"):
+        metrics.Precision()(np.ones((3, 1)), np.ones((2, 1)))
+    with pytest.raises(ValueError, match="one class number a sample"):
+        metrics.SparseCategoricalAccuracy()(np.ones((3, 2)), np.ones((3, 4)))
+    with pytest.raises(ValueError, match="sample_weight"):
+        metrics.MeanSquaredError()(np.ones((3, 1)), np.ones((3, 1)), sample_weight=np.ones(2))
+    with pytest.raises(ValueError, match="`thresholds` must lie in"):
+        metrics.Precision(thresholds=2.0)
+    with pytest.raises(ValueError, match="`curve`"):
+        metrics.AUC(curve="AB")
+    with pytest.raises(TypeError, match="treshold"):
+        metrics.BinaryAccuracy(treshold=0.5)
+    with pytest.raises(ValueError, match="Unknown metric: 'mean_square_error'"):
+        metrics.get("mean_square_error")
+    with pytest.raises(ValueError, match="`value` must lie in"):
+        metrics.PrecisionAtRecall(1.5)
+
+
+def test_users_write_metrics_in_a_few_lines():
+    class Largest(metrics.Metric):
+        def __init__(self, name="largest"):
+            super().__init__(name=name)
+            self.value = self.add_weight(name="value")
+
+        def update_state(self, y_true, y_pred, sample_weight=None):
+            self.value.assign(np.maximum(self.value, abs(np.asarray(y_true) - np.asarray(y_pred)).max()))
+
+        def result(self):
+            return self.value
+
+    metric = Largest()
+    metric([1.0, 2.0], [1.5, 2.0])
+    assert float(metric([1.0], [1.25])) == 0.5
+    metric.reset_state()
+    assert float(metric.result()) == 0.0

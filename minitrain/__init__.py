@@ -20,6 +20,7 @@ from minitrain import (
     dtypes,
     errors,
     initializers,
+    layers,
     linalg,
     losses,
     math,

@@ -24,7 +24,7 @@ FLOORS = [
     ["configuration", "utils"],
     ["activations", "initializers", "regularizers", "constraints"],
     ["losses", "optim"],
-    ["metrics"],
+    ["metrics", "layers"],
     ["__init__"],
 ]
 FLOOR = {name: level for level, names in enumerate(FLOORS) for name in names}

@@ -90,7 +90,32 @@ def run_metric(case, given):
     return out | {"after_reset": feed(1)}
 
 
-RUNNERS = {"op": run_op, "script": run_script, "optimizer": run_optimizer, "metric": run_metric}
+def run_layer(case, given):
+    """A layer with given weights: output, gradients of inputs and weights, its losses, weights after further calls."""
+    layer = eval(case["make"], {"mt": mt, "np": np})
+    xs = [mt.constant(given[f"x{i}"]) for i in range(case.get("nx", 1))]
+    x = xs if len(xs) > 1 else xs[0]
+    options = {} if case.get("training") is None else {"training": case["training"]}
+    layer(x, **options)
+    layer.set_weights([given[f"w{i}"] for i in range(len(layer.get_weights()))])
+    sources = [each for each in xs if each.dtype.is_floating]
+    with mt.GradientTape() as tape:
+        tape.watch(sources)
+        y = layer(x, **options)
+        total = mt.reduce_sum(y * given["cot"])
+        if case.get("losses"):
+            total = mt.add_n([total, *layer.losses])
+    out = {"y": y, "losses": np.array([float(each) for each in layer.losses])}
+    gradients = tape.gradient(total, sources + layer.trainable_variables)
+    out |= {f"g{i}": g for i, g in enumerate(gradients)}
+    for step in range(1, case.get("updates", 1)):
+        layer(mt.constant(given["x0"] * (step + 1) + step), **options)
+    out |= {f"w{i}": w for i, w in enumerate(layer.get_weights())}
+    out |= {"y_infer": layer(x, training=False) if options else y, "nparams": np.array(layer.count_params())}
+    return out
+
+
+RUNNERS = {"op": run_op, "script": run_script, "optimizer": run_optimizer, "metric": run_metric, "layer": run_layer}
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case['family']}-{case['id']}")

@@ -80,6 +80,11 @@ class Variable(TensorLike):
         return f"{self._name}:0"
 
     @property
+    def path(self) -> str:
+        """Where the variable belongs, for messages: its name, or for a layer's weight "layer/name"."""
+        return self.name
+
+    @property
     def trainable(self) -> bool:
         """Whether tapes watch this variable unasked."""
         return self._trainable

@@ -302,8 +302,8 @@ class Optimizer(Configurable):
             place = self._place.get(id(variable))
             if place is None:
                 raise InvalidArgumentError(
-                    f"Unknown variable '{variable.name}'. Optimizer {self.name!r} was built for "
-                    f"{[each.name for each in self._trainable_variables]}. Make a new optimizer for other variables, "
+                    f"Unknown variable '{variable.path}'. Optimizer {self.name!r} was built for "
+                    f"{[each.path for each in self._trainable_variables]}. Make a new optimizer for other variables, "
                     "or call `build` with all of them first."
                 )
             if g is None:
@@ -313,7 +313,7 @@ class Optimizer(Configurable):
             mine = variable._tensor._array
             if array.shape != mine.shape:
                 raise ShapeError(
-                    f"The gradient of variable '{variable.name}' must have its shape {mine.shape}, received "
+                    f"The gradient of variable '{variable.path}' must have its shape {mine.shape}, received "
                     f"{array.shape}."
                 )
             places.append(place)
@@ -325,7 +325,7 @@ class Optimizer(Configurable):
         if missing and not self._warned:
             self._warned = True
             warnings.warn(
-                f"Gradients do not exist for variables {[each.name for each in missing]} when minimizing the loss; "
+                f"Gradients do not exist for variables {[each.path for each in missing]} when minimizing the loss; "
                 "they are left as they are. `tape.explain(loss, variable)` says why.",
                 stacklevel=4,
             )
@@ -396,7 +396,7 @@ class Optimizer(Configurable):
         self._excluded_names += list(var_names or ())
 
     def _decays(self, variable: Variable) -> bool:
-        return id(variable) not in self._excluded and not any(each in variable.name for each in self._excluded_names)
+        return id(variable) not in self._excluded and not any(each in variable.path for each in self._excluded_names)
 
     def _decay(self, group: list[int], w: Array, rate: float) -> None:
         if self.weight_decay is None:

@@ -1,0 +1,113 @@
+"""Keras's layers, one file a family. `base.py` holds `Layer`, from which users derive their own in ten lines."""
+
+from typing import Any
+
+from minitrain.layers.activation import ELU, LeakyReLU, PReLU, ReLU, Softmax
+from minitrain.layers.base import REGISTRY, Layer
+from minitrain.layers.core import Activation, Dense, Embedding, Identity, InputLayer, Lambda, Masking
+from minitrain.layers.merging import Add, Average, Concatenate, Dot, Maximum, Minimum, Multiply, Subtract
+from minitrain.layers.normalization import (
+    BatchNormalization,
+    GroupNormalization,
+    LayerNormalization,
+    RMSNormalization,
+    UnitNormalization,
+)
+from minitrain.layers.preprocessing import (
+    CategoryEncoding,
+    Discretization,
+    IntegerLookup,
+    Normalization,
+    Rescaling,
+    StringLookup,
+)
+from minitrain.layers.regularization import (
+    ActivityRegularization,
+    AlphaDropout,
+    Dropout,
+    GaussianDropout,
+    GaussianNoise,
+    SpatialDropout1D,
+    SpatialDropout2D,
+)
+from minitrain.layers.reshaping import (
+    Cropping1D,
+    Cropping2D,
+    Flatten,
+    Permute,
+    RepeatVector,
+    Reshape,
+    UpSampling1D,
+    UpSampling2D,
+    ZeroPadding1D,
+    ZeroPadding2D,
+)
+
+__all__ = [
+    *sorted(each.__name__ for each in REGISTRY.members),
+    "Layer",
+    "add",
+    "average",
+    "concatenate",
+    "deserialize",
+    "dot",
+    "get",
+    "maximum",
+    "minimum",
+    "multiply",
+    "serialize",
+    "subtract",
+]
+
+
+def get(identifier: Any) -> Any:
+    """The layer that `identifier` stands for: a configuration, a name, a class or an instance."""
+    return REGISTRY.get(identifier)
+
+
+deserialize = get
+
+
+def serialize(layer: Layer) -> dict[str, Any]:
+    """The class name and configuration of a layer."""
+    return {"class_name": type(layer).__name__, "config": layer.get_config()}
+
+
+def add(inputs: Any, **kwargs: Any) -> Any:
+    """`Add` as a function."""
+    return Add(**kwargs)(inputs)
+
+
+def subtract(inputs: Any, **kwargs: Any) -> Any:
+    """`Subtract` as a function."""
+    return Subtract(**kwargs)(inputs)
+
+
+def multiply(inputs: Any, **kwargs: Any) -> Any:
+    """`Multiply` as a function."""
+    return Multiply(**kwargs)(inputs)
+
+
+def average(inputs: Any, **kwargs: Any) -> Any:
+    """`Average` as a function."""
+    return Average(**kwargs)(inputs)
+
+
+def maximum(inputs: Any, **kwargs: Any) -> Any:
+    """`Maximum` as a function."""
+    return Maximum(**kwargs)(inputs)
+
+
+def minimum(inputs: Any, **kwargs: Any) -> Any:
+    """`Minimum` as a function."""
+    return Minimum(**kwargs)(inputs)
+
+
+def concatenate(inputs: Any, axis: int = -1, **kwargs: Any) -> Any:
+    """`Concatenate` as a function."""
+    return Concatenate(axis=axis, **kwargs)(inputs)
+
+
+def dot(inputs: Any, axes: Any, **kwargs: Any) -> Any:
+    """`Dot` as a function."""
+    return Dot(axes=axes, **kwargs)(inputs)

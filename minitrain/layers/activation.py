@@ -1,0 +1,113 @@
+"""Activations with arguments or weights of their own, as layers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from minitrain import activations, constraints, initializers, regularizers
+from minitrain.engine.convert import as_tensor
+from minitrain.engine.tensor import Tensor
+from minitrain.errors import InvalidArgumentError
+from minitrain.layers.base import REGISTRY, Layer
+from minitrain.ops.elementwise import cast
+from minitrain.ops.neural import relu
+
+
+@REGISTRY.register()
+class ReLU(Layer):
+    """max(x, 0); below `threshold` negative_slope * (x - threshold), above `max_value` that value."""
+
+    def __init__(
+        self, max_value: float | None = None, negative_slope: float = 0.0, threshold: float = 0.0, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        for value, name in ((max_value, "max_value"), (negative_slope, "negative_slope"), (threshold, "threshold")):
+            if value is not None and value < 0:
+                raise InvalidArgumentError(f"`{name}` of ReLU must be 0 or more, received {value!r}.")
+        self.max_value = max_value
+        self.negative_slope = negative_slope
+        self.threshold = threshold
+
+    def call(self, inputs: Any) -> Tensor:
+        return activations.relu(inputs, self.negative_slope, self.max_value, self.threshold)
+
+
+@REGISTRY.register()
+class LeakyReLU(Layer):
+    """x above 0, negative_slope * x below."""
+
+    def __init__(self, negative_slope: float = 0.3, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if negative_slope < 0:
+            raise InvalidArgumentError(f"`negative_slope` must be 0 or more, received {negative_slope!r}.")
+        self.negative_slope = negative_slope
+
+    def call(self, inputs: Any) -> Tensor:
+        return activations.leaky_relu(inputs, self.negative_slope)
+
+
+@REGISTRY.register()
+class PReLU(Layer):
+    """x above 0, alpha * x below, with a learned alpha for each position, shared along `shared_axes`.
+
+    Source: He et al. (2015), eq. 1.
+    """
+
+    def __init__(
+        self,
+        alpha_initializer: Any = "Zeros",
+        alpha_regularizer: Any = None,
+        alpha_constraint: Any = None,
+        shared_axes: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.alpha_initializer = initializers.get(alpha_initializer)
+        self.alpha_regularizer = regularizers.get(alpha_regularizer)
+        self.alpha_constraint = constraints.get(alpha_constraint)
+        self.shared_axes = [shared_axes] if isinstance(shared_axes, int) else shared_axes
+
+    def build(self, input_shape: Any) -> None:
+        shape = list(input_shape[1:])
+        for axis in self.shared_axes or ():
+            shape[axis - 1] = 1
+        self.alpha = self.add_weight(
+            shape,
+            self.alpha_initializer,
+            regularizer=self.alpha_regularizer,
+            constraint=self.alpha_constraint,
+            name="alpha",
+        )
+        self.built = True
+
+    def call(self, inputs: Any) -> Tensor:
+        x = as_tensor(inputs)
+        return relu(x) - self.alpha * relu(-x)
+
+
+@REGISTRY.register()
+class ELU(Layer):
+    """x above 0, alpha * (e ** x - 1) below."""
+
+    def __init__(self, alpha: float = 1.0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.alpha = alpha
+
+    def call(self, inputs: Any) -> Tensor:
+        return activations.elu(inputs, self.alpha)
+
+
+@REGISTRY.register()
+class Softmax(Layer):
+    """e ** x / sum(e ** x) over `axis`; masked positions get 0."""
+
+    def __init__(self, axis: Any = -1, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.axis = axis
+
+    def call(self, inputs: Any, mask: Any = None) -> Tensor:
+        x = as_tensor(inputs)
+        if mask is not None:
+            mask = as_tensor(mask)
+            x = x + (1.0 - cast(mask if mask.ndim == x.ndim else mask[..., None], x.dtype)) * -3e38
+        return activations.softmax(x, self.axis if not isinstance(self.axis, list) else tuple(self.axis))

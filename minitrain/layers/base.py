@@ -1,0 +1,457 @@
+"""`Layer`: a function with weights.
+
+`__init__` stores, `build` allocates, `call` computes. Weights and sublayers are found by walking the attributes, lists
+and dicts among them included, so that nothing has to be registered. `__call__` does what every layer needs: it
+builds on the first input, casts, passes `training` and masks on, and collects losses.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from minitrain import config, initializers, nest, regularizers
+from minitrain.configuration import Configurable, Registry, snake_case
+from minitrain.dtypes import as_dtype
+from minitrain.engine.convert import as_tensor, to_dtype
+from minitrain.engine.tensor import Tensor, TensorLike
+from minitrain.engine.variable import Variable
+from minitrain.errors import InvalidArgumentError, ShapeError, TapeError
+
+REGISTRY = Registry("layer")
+NAMES: Counter[str] = Counter()  # how often each default name was given
+
+
+class Weight(Variable):
+    """A layer's variable, named as Keras names it: "kernel", with the path "dense/kernel"."""
+
+    __slots__ = ("_owner",)
+
+    _owner: str
+
+    @property
+    def name(self) -> str:
+        """The name within the layer."""
+        return self._name
+
+    @property
+    def path(self) -> str:
+        """The layer's name and the weight's."""
+        return f"{self._owner}/{self._name}"
+
+    def __copy__(self) -> Weight:
+        copied = Weight(self, self._trainable, self._name, constraint=self.constraint)
+        copied.regularizer = self.regularizer
+        copied._owner = self._owner
+        return copied
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        state = {"constraint": self.constraint, "regularizer": self.regularizer, "_owner": self._owner}
+        return Weight, (self._tensor._array, self._trainable, self._name), (None, state)
+
+
+class _Calls(threading.local):
+    """The outermost call of a layer that is under way in this thread, and what it says of `training`."""
+
+    context: object | None = None
+    training: bool | None = None
+
+
+CALLS = _Calls()
+
+
+class Layer(Configurable):
+    """The base of all layers. Users' own define `call`, and `build` where they have weights.
+
+    `name`: unique, made from the class's by default. `trainable`: whether the weights are. `dtype`: of the weights and
+    of what is computed, config.floatx() by default. `activity_regularizer`: a penalty on the output.
+
+    >>> class Doubled(Layer):
+    ...     def call(self, x):
+    ...         return 2.0 * x
+    >>> Doubled()([1.0]).numpy().tolist()
+    [2.0]
+    """
+
+    supports_masking = True
+
+    def __init__(
+        self,
+        *,
+        activity_regularizer: Any = None,
+        trainable: bool = True,
+        dtype: Any = None,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        kwargs.pop("autocast", None)
+        self._input_shape_arg = kwargs.pop("input_shape", None)
+        if "input_dim" in kwargs:
+            self._input_shape_arg = (kwargs.pop("input_dim"),)
+        if kwargs:
+            raise InvalidArgumentError(
+                f"Unrecognized keyword arguments passed to {type(self).__name__}: {', '.join(map(repr, kwargs))}."
+            )
+        self.name = name or _unique_name(snake_case(type(self).__name__))
+        self.activity_regularizer = regularizers.get(activity_regularizer)
+        self.dtype = as_dtype(config.floatx() if dtype is None else dtype).name
+        self.built = False
+        self._trainable = bool(trainable)
+        self._frozen: list[Variable] = []  # trainable ones that `trainable = False` has stopped
+        self._losses: list[Any] = []
+        self._loss_context: object | None = None
+
+    # --------------------------------------------------------------------------------------------------- for subclasses
+
+    def build(self, input_shape: Any) -> None:
+        """Make the weights for inputs of this shape; called once, before the first `call`."""
+        self.built = True
+
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        """Compute the output. May take `training` and `mask` beside the inputs."""
+        raise NotImplementedError(f"Layer {type(self).__name__} must define call(self, inputs).")
+
+    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
+        """The mask of the output: by default that of the input."""
+        return previous_mask
+
+    def add_weight(
+        self,
+        shape: Any = None,
+        initializer: Any = None,
+        dtype: Any = None,
+        trainable: bool = True,
+        autocast: bool = True,
+        regularizer: Any = None,
+        constraint: Any = None,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> Variable:
+        """A new weight of the given shape; `initializer` is glorot_uniform for floats, zeros for others by default."""
+        self._need_init()
+        shape = () if shape is None else (shape,) if isinstance(shape, int) else tuple(shape)
+        if any(size is None for size in shape):
+            raise ShapeError(f"Layer '{self.name}' cannot make weight {name or 'variable'!r} of unknown size: {shape}.")
+        numpy_dtype = as_dtype(self.dtype if dtype is None else dtype).dtype
+        default = "glorot_uniform" if numpy_dtype.kind == "f" else "zeros"
+        value = initializers.get(default if initializer is None else initializer)(shape, dtype=as_dtype(numpy_dtype))
+        weight = Weight(value, trainable and self._trainable, name or "variable", numpy_dtype, constraint=constraint)
+        weight.regularizer = regularizers.get(regularizer)
+        weight._owner = self.name
+        if trainable and not self._trainable:
+            self._frozen.append(weight)
+        self._own.append(weight)
+        return weight
+
+    def add_loss(self, loss: Any) -> None:
+        """Add a scalar, or a list of them, to the losses of this call."""
+        for each in nest.flatten(loss):
+            self._losses.append(as_tensor(each))
+
+    # ---------------------------------------------------------------------------------------------------------- weights
+
+    @property
+    def _own(self) -> list[Variable]:
+        """The variables that `add_weight` made, in order."""
+        found: list[Variable] = self.__dict__.setdefault("_weights", [])
+        return found
+
+    def _own_variables(self) -> list[Variable]:
+        """This layer's own variables, each once: trainable ones first, as in Keras."""
+        found = list(self._own)
+        seen = {id(each) for each in found}
+        for key, value in vars(self).items():
+            if key not in HIDDEN:
+                for each in _leaves(value, Variable):
+                    if id(each) not in seen:
+                        seen.add(id(each))
+                        found.append(each)
+        frozen = {id(each) for each in self._frozen}
+        return sorted(found, key=lambda each: not (each.trainable or id(each) in frozen))
+
+    def _sublayers(self) -> list[Layer]:
+        """The layers directly below this one, each once, in the order of the attributes."""
+        found: dict[int, Layer] = {}
+        for key, value in vars(self).items():
+            if key not in HIDDEN:
+                for each in _leaves(value, Layer):
+                    found.setdefault(id(each), each)
+        return list(found.values())
+
+    def _flatten_layers(self) -> Iterator[Layer]:
+        """This layer and all below it, each once."""
+        seen: set[int] = set()
+        waiting: list[Layer] = [self]
+        while waiting:
+            layer = waiting.pop(0)
+            if id(layer) not in seen:
+                seen.add(id(layer))
+                yield layer
+                waiting = layer._sublayers() + waiting
+
+    @property
+    def weights(self) -> list[Variable]:
+        """All variables: each layer's own, then those of the layers below it."""
+        found: dict[int, Variable] = {}
+        for layer in self._flatten_layers():
+            for each in layer._own_variables():
+                found.setdefault(id(each), each)
+        return list(found.values())
+
+    @property
+    def variables(self) -> list[Variable]:
+        """The same as `weights`."""
+        return self.weights
+
+    @property
+    def trainable_weights(self) -> list[Variable]:
+        """The variables that training changes."""
+        return [each for each in self.weights if each.trainable]
+
+    @property
+    def non_trainable_weights(self) -> list[Variable]:
+        """The variables that training leaves alone."""
+        return [each for each in self.weights if not each.trainable]
+
+    trainable_variables = trainable_weights
+    non_trainable_variables = non_trainable_weights
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training changes the weights of this layer and of those below it; settable."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        for layer in self._flatten_layers():
+            if value:
+                for each in layer._frozen:
+                    each.trainable = True
+                layer._frozen.clear()
+            else:
+                stopped = [each for each in layer._own_variables() if each.trainable]
+                for each in stopped:
+                    each.trainable = False
+                layer._frozen += stopped
+            layer._trainable = bool(value)
+
+    def get_weights(self) -> list[Any]:
+        """The values of `weights`, as ndarrays."""
+        return [np.asarray(each.numpy()) for each in self.weights]
+
+    def set_weights(self, weights: Sequence[Any]) -> None:
+        """Replace the values of `weights`. Counts and shapes are checked before anything is changed."""
+        mine = self.weights
+        if len(weights) != len(mine):
+            raise InvalidArgumentError(
+                f"Layer '{self.name}' has {len(mine)} weights ({', '.join(each.path for each in mine) or 'none'}), "
+                f"received {len(weights)}." + ("" if self.built else " It is not built yet: call it on data first.")
+            )
+        arrays = [each._accept(np.asarray(value), "assign") for each, value in zip(mine, weights, strict=True)]
+        for each, array in zip(mine, arrays, strict=True):
+            each._write(array)
+
+    def count_params(self) -> int:
+        """The number of elements of all weights."""
+        if not self.built:
+            raise InvalidArgumentError(
+                f"Layer '{self.name}' is not built, so that its weights are not known. Call it on data, or `build` it."
+            )
+        return sum(int(np.prod(each.shape)) for each in self.weights)
+
+    @property
+    def losses(self) -> list[Any]:
+        """What `add_loss` and activity regularizers added in the last call, and the penalties on trainable weights."""
+        found = []
+        for layer in self._flatten_layers():
+            found += layer._losses
+        for each in self.trainable_weights:
+            if each.regularizer is not None:
+                found.append(as_tensor(each.regularizer(each)))
+        return found
+
+    # ---------------------------------------------------------------------------------------------------------- calling
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        kind = type(self)
+        takes = kind.__dict__.get("_takes") or _signature(kind)
+        if "built" not in self.__dict__:
+            self._need_init()
+        args = tuple([self._as_input(each) for each in args])
+        first = args[0] if args else None
+        outer, outer_training = CALLS.context, CALLS.training
+        training = kwargs.get("training")
+        if training is None:
+            training = outer_training
+        if takes.training:
+            kwargs["training"] = bool(training) if training is not None else None
+        elif "training" in kwargs:
+            del kwargs["training"]
+        if not self.built:
+            self._build_for(args, kwargs)
+        context = outer or object()
+        CALLS.context, CALLS.training = context, training
+        if self._loss_context is not context:
+            self._losses.clear()
+            self._loss_context = context
+        try:
+            mask = _mask_of(first)
+            if mask is not None and takes.mask and kwargs.get("mask") is None:
+                kwargs["mask"] = mask
+            out = self.call(*args, **kwargs)
+            if mask is not None:
+                self._pass_mask(first, mask, out)
+            if self.activity_regularizer is not None:
+                for each in nest.flatten(out):
+                    # A mean over the batch, as in Keras, so that it does not grow with the batch.
+                    self.add_loss(self.activity_regularizer(each) / float(each.shape[0] if each.ndim else 1))
+        finally:
+            CALLS.context, CALLS.training = outer, outer_training
+        return out
+
+    def _as_input(self, value: Any) -> Any:
+        """An input as a Tensor of this layer's dtype if it is floating; integers and what is no number stay."""
+        if type(value) is Tensor:
+            kind = value._array.dtype
+            if kind.kind == "f" and kind.name != self.dtype:
+                cast = to_dtype(value, as_dtype(self.dtype).dtype)
+                if _mask_of(value) is not None:
+                    cast._keras_mask = value._keras_mask
+                return cast
+            return value
+        if isinstance(value, (list, tuple)) and any(isinstance(each, (TensorLike, np.ndarray)) for each in value):
+            return type(value)([self._as_input(each) for each in value])
+        if isinstance(value, dict):
+            return {key: self._as_input(each) for key, each in value.items()}
+        if self._takes_any_input or isinstance(value, (str, bytes, type(None), bool)):
+            return value
+        return self._as_input(as_tensor(value))
+
+    _takes_any_input = False  # whether inputs may be strings, for the lookups
+
+    def _build_for(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        shapes = nest.map_structure(
+            lambda each: tuple(each.shape) if hasattr(each, "shape") else None, args[0] if args else None
+        )
+        outer = CALLS.context
+        CALLS.context = outer or object()
+        try:
+            self.build(shapes)
+        finally:
+            CALLS.context = outer
+        self.built = True
+
+    def _pass_mask(self, inputs: Any, mask: Any, out: Any) -> None:
+        if self.supports_masking and type(out) is Tensor and _mask_of(out) is None:
+            passed = self.compute_mask(inputs, mask)
+            if passed is not None:
+                out._keras_mask = passed
+
+    def _need_init(self) -> None:
+        if "built" not in self.__dict__:
+            raise TapeError(
+                f"Layer {type(self).__name__} was not initialised: call `super().__init__()` first in its __init__."
+            )
+
+    def need(self, condition: bool, expected: str, shape: Any) -> None:
+        """Raise ShapeError, naming this layer, where an input is not what was expected."""
+        if not condition:
+            raise ShapeError(
+                f"Input of layer '{self.name}' ({type(self).__name__}) is incompatible with it: expected {expected}, "
+                f"received shape {tuple(shape)}."
+            )
+
+    @property
+    def compute_dtype(self) -> str:
+        """What is computed in."""
+        return self.dtype
+
+    @property
+    def variable_dtype(self) -> str:
+        """What the weights are kept in."""
+        return self.dtype
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} name={self.name}, built={self.built}>"
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Layer:
+        copied = type(self).__new__(type(self))
+        memo[id(self)] = copied
+        for key, value in vars(self).items():
+            copied.__dict__[key] = (
+                [] if key == "_losses" else None if key == "_loss_context" else copy.deepcopy(value, memo)
+            )
+        return copied
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"_losses": [], "_loss_context": None}
+
+
+HIDDEN = frozenset(("_weights", "_frozen", "_losses", "_loss_context"))
+
+
+class _Takes:
+    """Which of the arguments that `__call__` supplies a class's `call` takes."""
+
+    __slots__ = ("mask", "training")
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        parameters = inspect.signature(function).parameters.values()
+        any_keyword = any(each.kind is each.VAR_KEYWORD for each in parameters)
+        names = {each.name for each in parameters}
+        self.training = "training" in names or any_keyword
+        self.mask = "mask" in names
+
+
+def _signature(cls: type) -> _Takes:
+    cls._takes = _Takes(cls.call)  # type: ignore[attr-defined]  # once a class
+    return cls._takes  # type: ignore[attr-defined,no-any-return]
+
+
+def _mask_of(value: Any) -> Any:
+    """The mask on a Tensor, or the list of masks on a list of them; None where there is none."""
+    if type(value) is Tensor:
+        try:
+            return value._keras_mask
+        except AttributeError:
+            return None
+    if isinstance(value, (list, tuple)):
+        masks = [_mask_of(each) for each in value]
+        return masks if any(each is not None for each in masks) else None
+    return None
+
+
+def _leaves(value: Any, kind: type) -> Iterator[Any]:
+    """The objects of a kind in an attribute's value, lists, tuples, sets and dicts looked through."""
+    if isinstance(value, kind):
+        yield value
+    elif isinstance(value, dict):
+        for each in value.values():
+            yield from _leaves(each, kind)
+    elif isinstance(value, (list, tuple, set)):
+        for each in value:
+            yield from _leaves(each, kind)
+
+
+def _unique_name(name: str) -> str:
+    NAMES[name] += 1
+    return name if NAMES[name] == 1 else f"{name}_{NAMES[name] - 1}"
+
+
+def reset_names() -> None:
+    """Let default names start from the beginning, as in a fresh process."""
+    NAMES.clear()
+
+
+def tuple_of(value: Any, n: int, name: str) -> tuple[int, ...]:
+    """An int, or n of them, as a tuple of n."""
+    values = (value,) * n if isinstance(value, int) else tuple(value)
+    if len(values) != n or not all(isinstance(each, int) for each in values):
+        raise InvalidArgumentError(f"`{name}` must be an integer or {n} of them, received {value!r}.")
+    return values

@@ -1,0 +1,229 @@
+"""Dense, Embedding, and the layers that only pass on, mask, or call a function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from minitrain import activations, constraints, initializers, regularizers
+from minitrain.engine.convert import as_tensor
+from minitrain.engine.tensor import Tensor
+from minitrain.errors import InvalidArgumentError
+from minitrain.layers.base import REGISTRY, Layer
+from minitrain.ops import indexing, linear
+from minitrain.ops.elementwise import add, cast, not_equal
+from minitrain.ops.reduction import reduce_any
+
+FUSED = {"linear": None, "relu": "relu", "tanh": "tanh"}  # what `linear.dense` takes in
+
+
+@REGISTRY.register()
+class Dense(Layer):
+    """activation(x @ kernel + bias): (..., i) -> (..., units)"""
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
+        if not isinstance(units, (int, np.integer)) or units <= 0:
+            raise InvalidArgumentError(f"`units` of Dense must be a positive integer, received {units!r}.")
+        self.units = int(units)
+        self.activation = activations.get(activation)
+        self.use_bias = use_bias
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.bias_initializer = initializers.get(bias_initializer)
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+        self.bias_regularizer = regularizers.get(bias_regularizer)
+        self.kernel_constraint = constraints.get(kernel_constraint)
+        self.bias_constraint = constraints.get(bias_constraint)
+        self.bias: Any = None
+
+    def build(self, input_shape: Any) -> None:
+        self.need(
+            len(input_shape) >= 2 and input_shape[-1] is not None, "at least 2 axes, the last one known", input_shape
+        )
+        self.kernel = self.add_weight(
+            (input_shape[-1], self.units),
+            self.kernel_initializer,
+            regularizer=self.kernel_regularizer,
+            constraint=self.kernel_constraint,
+            name="kernel",
+        )
+        if self.use_bias:
+            self.bias = self.add_weight(
+                (self.units,),
+                self.bias_initializer,
+                regularizer=self.bias_regularizer,
+                constraint=self.bias_constraint,
+                name="bias",
+            )
+        self.built = True
+
+    def call(self, inputs: Any) -> Tensor:
+        x = as_tensor(inputs)
+        kernel = self.kernel
+        shape = x._array.shape
+        if len(shape) < 2 or shape[-1] != kernel._peek().shape[0]:
+            self.need(False, f"(..., {kernel.shape[0]}), the size that it was built for", shape)
+        activation = self.activation
+        name = getattr(activation, "__name__", "")
+        if self.use_bias and name in FUSED and activations.REGISTRY.entries.get(name) is activation:
+            return linear.dense(x, kernel, self.bias, FUSED[name])
+        out = linear.matmul(x, kernel)
+        return activation(add(out, self.bias) if self.use_bias else out)
+
+
+@REGISTRY.register()
+class Embedding(Layer):
+    """Rows of a table, (input_dim, output_dim), for integers below input_dim: (...) -> (..., output_dim)
+
+    `mask_zero`: integer 0 is padding, and masked. Raises InvalidArgumentError for an integer outside the table.
+    """
+
+    def __init__(
+        self,
+        input_dim: int,
+        output_dim: int,
+        embeddings_initializer: Any = "uniform",
+        embeddings_regularizer: Any = None,
+        embeddings_constraint: Any = None,
+        mask_zero: bool = False,
+        weights: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.input_dim = input_dim
+        self.output_dim = output_dim
+        self.embeddings_initializer = initializers.get(embeddings_initializer)
+        self.embeddings_regularizer = regularizers.get(embeddings_regularizer)
+        self.embeddings_constraint = constraints.get(embeddings_constraint)
+        self.mask_zero = mask_zero
+        self._start = weights
+
+    def build(self, input_shape: Any) -> None:
+        self.embeddings = self.add_weight(
+            (self.input_dim, self.output_dim),
+            self.embeddings_initializer,
+            regularizer=self.embeddings_regularizer,
+            constraint=self.embeddings_constraint,
+            name="embeddings",
+        )
+        if self._start is not None:
+            self.embeddings.assign(np.asarray(self._start[0] if isinstance(self._start, list) else self._start))
+        self.built = True
+
+    def call(self, inputs: Any) -> Tensor:
+        ids = as_tensor(inputs)
+        if ids._array.dtype.kind not in "iu":
+            ids = cast(ids, "int32")
+        out = indexing.gather(self.embeddings, ids)
+        if self.mask_zero:
+            out._keras_mask = not_equal(ids, 0)
+        return out
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"weights": None}  # their values are saved as weights
+
+
+@REGISTRY.register()
+class Activation(Layer):
+    """An activation function as a layer."""
+
+    def __init__(self, activation: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.activation = activations.get(activation)
+
+    def call(self, inputs: Any) -> Any:
+        return self.activation(inputs)
+
+
+@REGISTRY.register()
+class Identity(Layer):
+    """The inputs themselves."""
+
+    def call(self, inputs: Any) -> Any:
+        return inputs
+
+
+@REGISTRY.register()
+class Lambda(Layer):
+    """Any function as a layer. `arguments`: further keyword arguments. `mask`: the output's mask, or its function."""
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        output_shape: Any = None,
+        mask: Any = None,
+        arguments: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.function = function
+        self.output_shape = output_shape
+        self.mask = mask
+        self.arguments = dict(arguments or {})
+
+    def call(self, inputs: Any, mask: Any = None, training: Any = None) -> Any:
+        given = dict(self.arguments)
+        code = getattr(self.function, "__code__", None)
+        names = code.co_varnames[: code.co_argcount] if code is not None else ()
+        given |= {name: value for name, value in (("mask", mask), ("training", training)) if name in names}
+        return self.function(inputs, **given)
+
+    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
+        return self.mask(inputs, previous_mask) if callable(self.mask) else self.mask
+
+    def get_config(self) -> dict[str, Any]:
+        raise InvalidArgumentError(
+            f"Lambda layer '{self.name}' holds a Python function, which cannot be written down. Write a Layer instead."
+        )
+
+
+@REGISTRY.register()
+class Masking(Layer):
+    """Masks the steps in which all features equal `mask_value`, and sets them to 0: (n, t, c) -> (n, t, c)"""
+
+    def __init__(self, mask_value: float = 0.0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.mask_value = mask_value
+
+    def call(self, inputs: Any) -> Tensor:
+        x = as_tensor(inputs)
+        kept = reduce_any(not_equal(x, self.mask_value), axis=-1, keepdims=True)
+        out = x * cast(kept, x.dtype)
+        out._keras_mask = kept[..., 0]
+        return out
+
+
+@REGISTRY.register()
+class InputLayer(Layer):
+    """What a model starts with: passes on inputs of a given shape, batch axis not counted."""
+
+    def __init__(
+        self, shape: Any = None, batch_size: int | None = None, dtype: Any = None, name: str | None = None
+    ) -> None:
+        super().__init__(dtype=dtype, name=name)
+        self.shape = None if shape is None else tuple(shape)
+        self.batch_size = batch_size
+
+    def call(self, inputs: Any) -> Any:
+        if self.shape is not None:
+            given = tuple(inputs.shape)
+            fits = len(given) == len(self.shape) + 1 and all(
+                want is None or want == size for want, size in zip(self.shape, given[1:], strict=True)
+            )
+            self.need(fits, f"(batch, {', '.join(map(str, self.shape))})", given)
+        return inputs

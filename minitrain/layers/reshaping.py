@@ -1,0 +1,201 @@
+"""Layers that move, cut, repeat and pad: the batch axis stays as it is."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+from minitrain.engine.convert import as_tensor
+from minitrain.engine.tensor import Tensor
+from minitrain.errors import InvalidArgumentError
+from minitrain.layers.base import REGISTRY, Layer, tuple_of
+from minitrain.ops.shaping import expand_dims, pad, repeat, reshape, tile, transpose
+
+
+@REGISTRY.register()
+class Flatten(Layer):
+    """(n, ...) -> (n, product of the rest)"""
+
+    def __init__(self, data_format: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.data_format = data_format
+
+    def call(self, inputs: Any) -> Tensor:
+        x = as_tensor(inputs)
+        if self.data_format == "channels_first" and x.ndim > 2:
+            x = transpose(x, [0, *range(2, x.ndim), 1])
+        return reshape(x, (x.shape[0], prod(x.shape[1:])))
+
+
+@REGISTRY.register()
+class Reshape(Layer):
+    """(n, ...) -> (n, *target_shape), in which one size may be -1."""
+
+    def __init__(self, target_shape: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.target_shape = (target_shape,) if isinstance(target_shape, int) else tuple(target_shape)
+
+    def call(self, inputs: Any) -> Tensor:
+        x = as_tensor(inputs)
+        target, size = self.target_shape, prod(x.shape[1:])
+        known = prod(each for each in target if each != -1)
+        fits = target.count(-1) <= 1 and (known == size if -1 not in target else known > 0 and size % known == 0)
+        self.need(fits, f"{known} elements a sample, for the target shape {target}", x.shape)
+        return reshape(x, (x.shape[0], *(size // known if each == -1 else each for each in target)))
+
+
+@REGISTRY.register()
+class Permute(Layer):
+    """The axes behind the batch in the order `dims`, counted from 1."""
+
+    def __init__(self, dims: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.dims = tuple(dims)
+        if sorted(self.dims) != list(range(1, len(self.dims) + 1)):
+            raise InvalidArgumentError(f"`dims` of Permute must be a permutation of 1 to n, received {dims!r}.")
+
+    def call(self, inputs: Any) -> Tensor:
+        x = as_tensor(inputs)
+        self.need(x.ndim == len(self.dims) + 1, f"{len(self.dims) + 1} axes", x.shape)
+        return transpose(x, (0, *self.dims))
+
+
+@REGISTRY.register()
+class RepeatVector(Layer):
+    """(m, c) -> (m, n, c)"""
+
+    def __init__(self, n: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if not isinstance(n, int):
+            raise InvalidArgumentError(f"`n` of RepeatVector must be an integer, received {n!r}.")
+        self.n = n
+
+    def call(self, inputs: Any) -> Tensor:
+        x = as_tensor(inputs)
+        self.need(x.ndim == 2, "2 axes", x.shape)
+        return tile(expand_dims(x, 1), (1, self.n, 1))
+
+
+def _pairs(value: Any, n: int, name: str) -> tuple[tuple[int, int], ...]:
+    """An int, or n ints or pairs, as n pairs (before, after)."""
+    values = (value,) * n if isinstance(value, int) else tuple(value)
+    if n == 1 and len(values) == 2 and all(isinstance(each, int) for each in values):
+        values = (values,)
+    if len(values) != n:
+        raise InvalidArgumentError(f"`{name}` must be an integer or {n} integers or pairs, received {value!r}.")
+    return tuple((each, each) if isinstance(each, int) else tuple_of(each, 2, name) for each in values)  # type: ignore[misc]
+
+
+class _Spatial(Layer):
+    """A layer of `rank` spatial axes between batch and channels, or behind both with "channels_first"."""
+
+    rank = 1
+
+    def __init__(self, data_format: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.data_format = data_format or "channels_last"
+
+    def _first(self, x: Tensor) -> int:
+        """The first spatial axis."""
+        self.need(x.ndim == self.rank + 2, f"{self.rank + 2} axes", x.shape)
+        return 2 if self.data_format == "channels_first" else 1
+
+
+class _Cropping(_Spatial):
+    def __init__(self, cropping: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.cropping = _pairs(cropping, self.rank, "cropping")
+
+    def call(self, inputs: Any) -> Tensor:
+        x = as_tensor(inputs)
+        first = self._first(x)
+        cuts = []
+        for place, (before, after) in enumerate(self.cropping):
+            size = x.shape[first + place]
+            self.need(before + after < size, f"more than {before + after} on axis {first + place}", x.shape)
+            cuts.append(slice(before, size - after))
+        return x[(slice(None),) * first + tuple(cuts)]
+
+
+@REGISTRY.register()
+class Cropping1D(_Cropping):
+    """Without `cropping` steps at the beginning and at the end: (n, t, c)"""
+
+    def __init__(self, cropping: Any = (1, 1), **kwargs: Any) -> None:
+        super().__init__(cropping, **kwargs)
+
+
+@REGISTRY.register()
+class Cropping2D(_Cropping):
+    """Without `cropping` rows and columns at each side: (n, h, w, c)"""
+
+    rank = 2
+
+    def __init__(self, cropping: Any = ((0, 0), (0, 0)), data_format: str | None = None, **kwargs: Any) -> None:
+        super().__init__(cropping, data_format=data_format, **kwargs)
+
+
+class _ZeroPadding(_Spatial):
+    def __init__(self, padding: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.padding = _pairs(padding, self.rank, "padding")
+
+    def call(self, inputs: Any) -> Tensor:
+        x = as_tensor(inputs)
+        first = self._first(x)
+        widths = [(0, 0)] * x.ndim
+        widths[first : first + self.rank] = self.padding
+        return pad(x, widths)
+
+
+@REGISTRY.register()
+class ZeroPadding1D(_ZeroPadding):
+    """With `padding` zeros at the beginning and at the end: (n, t, c)"""
+
+    def __init__(self, padding: Any = 1, data_format: str | None = None, **kwargs: Any) -> None:
+        super().__init__(padding, data_format=data_format, **kwargs)
+
+
+@REGISTRY.register()
+class ZeroPadding2D(_ZeroPadding):
+    """With `padding` zeros at each side: (n, h, w, c)"""
+
+    rank = 2
+
+    def __init__(self, padding: Any = (1, 1), data_format: str | None = None, **kwargs: Any) -> None:
+        super().__init__(padding, data_format=data_format, **kwargs)
+
+
+@REGISTRY.register()
+class UpSampling1D(Layer):
+    """Each step repeated `size` times: (n, t, c)"""
+
+    def __init__(self, size: int = 2, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.size = int(size)
+
+    def call(self, inputs: Any) -> Tensor:
+        x = as_tensor(inputs)
+        self.need(x.ndim == 3, "3 axes", x.shape)
+        return repeat(x, self.size, axis=1)
+
+
+@REGISTRY.register()
+class UpSampling2D(_Spatial):
+    """Each row and column repeated `size` times: (n, h, w, c). `interpolation`: "nearest"."""
+
+    rank = 2
+
+    def __init__(
+        self, size: Any = (2, 2), data_format: str | None = None, interpolation: str = "nearest", **kwargs: Any
+    ) -> None:
+        super().__init__(data_format=data_format, **kwargs)
+        if interpolation != "nearest":
+            raise InvalidArgumentError(f"`interpolation` must be 'nearest', received {interpolation!r}.")
+        self.size = tuple_of(size, 2, "size")
+        self.interpolation = interpolation
+
+    def call(self, inputs: Any) -> Tensor:
+        x = as_tensor(inputs)
+        first = self._first(x)
+        return repeat(repeat(x, self.size[0], axis=first), self.size[1], axis=first + 1)

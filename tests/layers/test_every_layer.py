@@ -1,0 +1,441 @@
+"""The contract of a layer, checked over the registry, then each family's known values."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+
+import minitrain as mt
+from minitrain import layers
+from minitrain.layers.base import REGISTRY
+from minitrain.layers.regularization import RandomLayer
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(4, 6))
+STEPS = RNG.normal(size=(4, 5, 6))
+IMAGE = RNG.normal(size=(2, 4, 4, 6))
+PAIR = [RNG.normal(size=(4, 6)), RNG.normal(size=(4, 6)) + 3.0]
+IDS = RNG.integers(0, 5, (4, 3))
+
+# The arguments and an input for each layer: a floating one has a gradient.
+SAMPLES = {
+    "Dense": ((3,), {"activation": "tanh"}, X),
+    "Embedding": ((5, 3), {}, IDS),
+    "Activation": (("tanh",), {}, X),
+    "Identity": ((), {}, X),
+    "Lambda": ((mt.tanh,), {}, X),
+    "Masking": ((), {}, STEPS),
+    "InputLayer": ((), {"shape": (6,)}, X),
+    "ReLU": ((), {}, X),
+    "LeakyReLU": ((), {}, X),
+    "PReLU": ((), {"alpha_initializer": "ones"}, X),
+    "ELU": ((), {}, X),
+    "Softmax": ((), {}, X),
+    "Dropout": ((0.5,), {"seed": 1}, X),
+    "SpatialDropout1D": ((0.5,), {"seed": 1}, STEPS),
+    "SpatialDropout2D": ((0.5,), {"seed": 1}, IMAGE),
+    "GaussianNoise": ((0.5,), {"seed": 1}, X),
+    "GaussianDropout": ((0.5,), {"seed": 1}, X),
+    "AlphaDropout": ((0.5,), {"seed": 1}, X),
+    "ActivityRegularization": ((), {"l1": 0.1, "l2": 0.2}, X),
+    "BatchNormalization": ((), {}, X),
+    "LayerNormalization": ((), {}, X),
+    "GroupNormalization": ((2,), {}, IMAGE),
+    "RMSNormalization": ((), {}, X),
+    "UnitNormalization": ((), {}, X),
+    "Flatten": ((), {}, STEPS),
+    "Reshape": (((3, 2),), {}, X),
+    "Permute": (((2, 1),), {}, STEPS),
+    "RepeatVector": ((3,), {}, X),
+    "Cropping1D": ((), {}, STEPS),
+    "Cropping2D": ((1,), {}, IMAGE),
+    "ZeroPadding1D": ((2,), {}, STEPS),
+    "ZeroPadding2D": (((1, 2),), {}, IMAGE),
+    "UpSampling1D": ((2,), {}, STEPS),
+    "UpSampling2D": ((), {}, IMAGE),
+    "Add": ((), {}, PAIR),
+    "Subtract": ((), {}, PAIR),
+    "Multiply": ((), {}, PAIR),
+    "Average": ((), {}, PAIR),
+    "Maximum": ((), {}, PAIR),
+    "Minimum": ((), {}, PAIR),
+    "Concatenate": ((), {}, PAIR),
+    "Dot": ((1,), {}, PAIR),
+    "Rescaling": ((2.0, 1.0), {}, X),
+    "Normalization": ((), {"mean": [0.5] * 6, "variance": [2.0] * 6}, X),
+    "Discretization": (([-0.5, 0.5],), {}, X),
+    "CategoryEncoding": ((5,), {}, IDS),
+    "StringLookup": ((), {"vocabulary": ["a", "b"]}, np.array([["a", "z"], ["b", "a"]])),
+    "IntegerLookup": ((), {"vocabulary": [7, 9]}, np.array([[7, 1], [9, 7]])),
+}
+CLASSES = REGISTRY.members
+RANDOM = {c for c in CLASSES if issubclass(c, RandomLayer)}
+DISCRETE = {"Embedding", "Discretization", "CategoryEncoding", "StringLookup", "IntegerLookup"}
+
+
+def make(cls, **further):
+    args, options, _ = SAMPLES[cls.__name__]
+    return cls(*args, **(options | further))
+
+
+def inputs(cls, dtype="float64"):
+    x = SAMPLES[cls.__name__][2]
+    if isinstance(x, list):
+        return [mt.constant(each.astype(dtype)) for each in x]
+    return mt.constant(x.astype(dtype)) if x.dtype.kind == "f" else x
+
+
+def floats(x):
+    return [
+        each for each in (x if isinstance(x, list) else [x]) if isinstance(each, mt.Tensor) and each.dtype.is_floating
+    ]
+
+
+def test_every_layer_has_a_sample():
+    assert {c.__name__ for c in CLASSES} == set(SAMPLES)
+
+
+@pytest.mark.parametrize("cls", [c for c in CLASSES if c is not layers.Lambda])
+def test_configuration_and_weights_go_there_and_back(cls):
+    layer, x = make(cls), inputs(cls)
+    y = layer(x)
+    again = layers.deserialize(layers.serialize(layer))
+    assert type(again) is cls
+    assert again.get_config() == layer.get_config()
+    again(x)
+    again.set_weights([w + 1.0 if w.dtype.kind == "f" else w for w in layer.get_weights()])
+    again.set_weights(layer.get_weights())
+    np.testing.assert_array_equal(again(x), y)
+    assert [w.path.split("/")[1] for w in again.weights] == [w.path.split("/")[1] for w in layer.weights]
+
+
+@pytest.mark.parametrize("cls", [c for c in CLASSES if c is not layers.Lambda])
+def test_layers_pickle_and_deepcopy(cls):
+    layer, x = make(cls), inputs(cls)
+    y = layer(x)
+    for again in (pickle.loads(pickle.dumps(layer)), copy.deepcopy(layer)):
+        np.testing.assert_array_equal(again(x), y)
+        assert all(a is not b for a, b in zip(again.weights, layer.weights, strict=True))
+
+
+@pytest.mark.parametrize("cls", [c for c in CLASSES if c.__name__ not in DISCRETE])
+@pytest.mark.parametrize("training", [False, True])
+def test_gradients_through_inputs_and_weights_are_right(cls, training):
+    layer = make(cls, dtype="float64")
+    layer(inputs(cls))
+    arrays = SAMPLES[cls.__name__][2]
+    arrays = arrays if isinstance(arrays, list) else [arrays]
+    trainable = layer.trainable_weights
+    seeded = getattr(layer, "generator", None)
+    state = None if seeded is None else seeded.state
+
+    def f(*values):
+        if state is not None:
+            seeded.state = state  # the same noise each time
+        xs, weights = list(values[: len(arrays)]), values[len(arrays) :]
+        for name, value in zip(names, weights, strict=True):
+            layer.__dict__[name] = value
+        try:
+            return layer(xs if len(xs) > 1 else xs[0], training=training)
+        finally:
+            for name, variable in zip(names, trainable, strict=True):
+                layer.__dict__[name] = variable
+
+    names = [next(k for k, v in vars(layer).items() if v is variable) for variable in trainable]
+    weights = [v.numpy() for v in trainable]
+    mt.testing.check_gradients(f, *arrays, *weights, order=1, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_float32_stays_float32_and_float64_inputs_are_cast(cls):
+    y = make(cls)(inputs(cls))
+    if isinstance(y, mt.Tensor) and y.dtype.is_floating:
+        assert y.dtype == "float32"
+        assert make(cls, dtype="float64")(inputs(cls, "float32")).dtype == "float64"
+
+
+@pytest.mark.parametrize("cls", [c for c in CLASSES if c in RANDOM])
+def test_random_layers_own_a_seeded_stream_and_rest_in_inference(cls):
+    x = inputs(cls, "float32")
+    layer = make(cls)
+    np.testing.assert_array_equal(layer(x, training=False), x)
+    np.testing.assert_array_equal(layer(x), x)
+    first, second = layer(x, training=True).numpy(), layer(x, training=True).numpy()
+    assert not np.array_equal(first, second)
+    again = make(cls)
+    mt.random.normal([3])
+    np.testing.assert_array_equal(again(x, training=True), first)
+    one, other = (cls(*SAMPLES[cls.__name__][0]) for _ in range(2))
+    assert not np.array_equal(one(x, training=True).numpy(), other(x, training=True).numpy())
+
+
+@pytest.mark.parametrize("cls", [c for c in CLASSES if c.__name__ not in DISCRETE])
+def test_gradients_reach_the_inputs(cls):
+    layer, x = make(cls), inputs(cls, "float32")
+    with mt.GradientTape() as tape:
+        tape.watch(floats(x))
+        y = layer(x)
+    gradients = tape.gradient(y, floats(x) + layer.trainable_weights)
+    assert all(g is not None for g in gradients)
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_wrong_weights_are_refused_before_anything_changes(cls):
+    layer = make(cls)
+    layer(inputs(cls))
+    before = layer.get_weights()
+    with pytest.raises(ValueError, match=f"{layer.name}.*received {len(before) + 1}"):
+        layer.set_weights([*before, np.zeros(1)])
+    if before:
+        with pytest.raises(ValueError, match=layer.weights[-1].name):
+            layer.set_weights([*before[:-1], np.zeros((9, 9))])
+        for one, other in zip(before, layer.get_weights(), strict=True):
+            np.testing.assert_array_equal(one, other)
+    assert layer.count_params() == sum(w.size for w in before)
+
+
+# ------------------------------------------------------------------------------------------------------- the base class
+
+
+def test_users_write_layers_in_ten_lines():
+    class Linear(layers.Layer):
+        def __init__(self, units, **kwargs):
+            super().__init__(**kwargs)
+            self.units = units
+
+        def build(self, input_shape):
+            self.w = self.add_weight(shape=(input_shape[-1], self.units), initializer="ones")
+            self.b = self.add_weight(shape=(self.units,), initializer="zeros", name="b")
+
+        def call(self, x):
+            return x @ self.w + self.b
+
+    layer = Linear(2, name="mine")
+    np.testing.assert_array_equal(layer(np.ones((3, 4))), np.full((3, 2), 4))
+    assert [w.path for w in layer.weights] == ["mine/variable", "mine/b"]
+    assert Linear.from_config(layer.get_config()).units == 2
+
+
+def test_sublayers_and_variables_are_found_wherever_they_stand():
+    class Block(layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.first = layers.Dense(2)
+            self.many = [layers.Dense(3), {"deep": (layers.Dense(4),)}]
+            self.table = {"v": mt.Variable(1.0), "frozen": mt.Variable(2.0, trainable=False)}
+
+        def call(self, x):
+            return self.many[1]["deep"][0](self.many[0](self.first(x))) * self.table["v"]
+
+    block = Block()
+    block(X)
+    assert [tuple(w.shape) for w in block.weights] == [(), (), (6, 2), (2,), (2, 3), (3,), (3, 4), (4,)]
+    assert len(block.trainable_weights) == 7
+    block.many.append(layers.Dense(1))
+    block.many[-1](X)
+    assert len(block.weights) == 10
+    block.trainable = False
+    assert block.trainable_weights == []
+    assert block.first.trainable is False
+    with mt.GradientTape() as tape:
+        block(X)
+    assert tape.watched_variables() == ()
+    block.trainable = True
+    assert len(block.trainable_weights) == 9
+
+
+def test_a_layer_frozen_before_it_is_built_can_be_thawed():
+    layer = layers.Dense(2, trainable=False)
+    layer(X)
+    assert layer.trainable_weights == []
+    layer.trainable = True
+    assert len(layer.trainable_weights) == 2
+
+
+def test_losses_come_from_the_last_call_and_from_regularizers():
+    class Penalised(layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.dense = layers.Dense(2, kernel_regularizer="l2", activity_regularizer="l1", kernel_initializer="ones")
+
+        def call(self, x):
+            self.add_loss(mt.reduce_sum(x))
+            return self.dense(x)
+
+    layer = Penalised()
+    for _ in range(2):
+        layer(np.ones((4, 3)))
+    assert [float(loss) for loss in layer.losses] == pytest.approx([12.0, 0.01 * 24 / 4, 0.01 * 6])
+    layer.dense.trainable = False
+    assert len(layer.losses) == 2
+
+
+def test_training_is_passed_down():
+    class Outer(layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.drop = layers.Dropout(0.5, seed=0)
+
+        def call(self, x):
+            return self.drop(x)
+
+    layer, ones = Outer(), np.ones((4, 50), "float32")
+    assert (layer(ones, training=True).numpy() == 0).any()
+    np.testing.assert_array_equal(layer(ones, training=False), ones)
+    np.testing.assert_array_equal(layer(ones), ones)
+
+
+def test_names_are_unique_and_stable():
+    one, other = layers.Dense(1), layers.Dense(1)
+    assert one.name != other.name
+    assert one.name.startswith("dense")
+    assert layers.Dense(1, name="mine").name == "mine"
+
+
+def test_mistakes_are_explained():
+    class Forgot(layers.Layer):
+        def __init__(self):
+            self.units = 3
+
+        def call(self, x):
+            return x
+
+    with pytest.raises(RuntimeError, match=r"call `super\(\).__init__\(\)` first"):
+        Forgot()(X)
+    dense = layers.Dense(2, name="hidden")
+    dense(X)
+    with pytest.raises(ValueError, match=r"layer 'hidden' \(Dense\).*expected \(..., 6\).*received shape \(4, 5\)"):
+        dense(np.ones((4, 5)))
+    with pytest.raises(ValueError, match="at least 2 axes"):
+        layers.Dense(2)(np.ones(3))
+    with pytest.raises(ValueError, match="positive integer, received 0"):
+        layers.Dense(0)
+    with pytest.raises(ValueError, match="Unrecognized keyword arguments passed to Dense: 'unit'"):
+        layers.Dense(2, unit=3)
+    with pytest.raises(ValueError, match="not built"):
+        layers.Dense(2).count_params()
+    with pytest.raises(ValueError, match=r"\[0\] = 9 is not in \[0, 5\)|= 9 is not in"):
+        layers.Embedding(5, 2)([9])
+    with pytest.raises(ValueError, match=r"'.*' \(Add\).*list of at least 2"):
+        layers.Add()(X)
+    with pytest.raises(ValueError, match=r"\(4, 6\).*\(4, 5\)"):
+        layers.Add()([X, np.ones((4, 5))])
+    with pytest.raises(ValueError, match="`rate` of Dropout"):
+        layers.Dropout(1.5)
+    with pytest.raises(ValueError, match="target shape"):
+        layers.Reshape((4, 2))(X)
+    with pytest.raises(ValueError, match="multiple of `groups`"):
+        layers.GroupNormalization(4)(X)
+    with pytest.raises(ValueError, match="Unknown layer: 'Dens'"):
+        layers.deserialize({"class_name": "Dens", "config": {}})
+
+
+# ----------------------------------------------------------------------------------------------------- families' values
+
+
+def test_fused_dense_equals_its_parts():
+    for activation in (None, "relu", "tanh", "sigmoid", "softmax", "gelu"):
+        dense = layers.Dense(3, activation=activation, dtype="float64")
+        y = dense(STEPS)
+        expected = mt.activations.get(activation)(STEPS @ dense.kernel.numpy() + dense.bias.numpy())
+        np.testing.assert_allclose(y, expected, rtol=1e-12)
+    assert layers.Dense(3, use_bias=False)(X).shape == (4, 3)
+    assert len(layers.Dense(3, use_bias=False, kernel_constraint="non_neg").weights) == 0
+
+
+def test_masks_pass_through_layers_as_in_keras():
+    x = STEPS.copy()
+    x[0, 3:] = 0
+    masked = layers.Masking()(x)
+    assert masked._keras_mask.numpy()[0].tolist() == [True, True, True, False, False]
+    assert layers.Dense(2)(masked)._keras_mask is not None
+    assert layers.Dropout(0.5)(layers.Dense(2)(masked), training=True)._keras_mask is not None
+    assert layers.Embedding(5, 2, mask_zero=True)(np.array([[1, 0]]))._keras_mask.numpy().tolist() == [[True, False]]
+    both = layers.Add()([masked, layers.Masking()(STEPS)])
+    assert both._keras_mask.numpy()[0].all()
+    loss = mt.losses.MeanSquaredError()(np.zeros((4, 5, 6)), masked)
+    kept = (x != 0).any(-1)
+    np.testing.assert_allclose(loss, (x[kept] ** 2).mean(), rtol=1e-5)
+
+
+def test_batch_normalization_moves_its_statistics_as_keras_does():
+    layer = layers.BatchNormalization(momentum=0.9, dtype="float64")
+    layer(X, training=True)
+    np.testing.assert_allclose(layer.moving_mean, 0.1 * X.mean(0))
+    np.testing.assert_allclose(layer.moving_variance, 0.9 + 0.1 * X.var(0))
+    y = layer(X, training=False).numpy()
+    mean, variance = layer.moving_mean.numpy(), layer.moving_variance.numpy()
+    np.testing.assert_allclose(y, (X - mean) / np.sqrt(variance + 1e-3), rtol=1e-9)
+    layer.trainable = False
+    layer(X, training=True)
+    np.testing.assert_array_equal(layer.moving_mean, mean)
+    assert [w.name for w in layer.weights] == ["gamma", "beta", "moving_mean", "moving_variance"]
+
+
+def test_normalization_learns_from_arrays_tables_and_batches():
+    import pandas as pd
+
+    table = X * 100 + 1e4
+    for data in (table, pd.DataFrame(table), iter([table[:1], table[1:]])):
+        layer = layers.Normalization(dtype="float64")
+        layer.adapt(data)
+        y = layer(table).numpy()
+        np.testing.assert_allclose(y.mean(0), 0, atol=1e-9)
+        np.testing.assert_allclose(y.std(0), 1, rtol=1e-9)
+    back = layers.Normalization(mean=table.mean(0), variance=table.var(0), invert=True, dtype="float64")
+    np.testing.assert_allclose(back(y), table)
+    whole = layers.Normalization(axis=None, dtype="float64")
+    whole.adapt(table)
+    np.testing.assert_allclose(whole(table).numpy().std(), 1)
+
+
+def test_discretization_and_category_encoding():
+    layer = layers.Discretization(num_bins=4)
+    layer.adapt(np.arange(100.0))
+    assert np.bincount(layer(np.arange(100.0)).numpy()).tolist() == [25, 25, 25, 25]
+    assert layers.Discretization([0.0, 1.0])([-1.0, 0.0, 0.5, 1.0]).numpy().tolist() == [0, 1, 1, 2]
+    ids = np.array([[0, 2, 2]])
+    assert layers.CategoryEncoding(4, "multi_hot")(ids).numpy().tolist() == [[1, 0, 1, 0]]
+    assert layers.CategoryEncoding(4, "count")(ids).numpy().tolist() == [[1, 0, 2, 0]]
+    assert layers.CategoryEncoding(3, "one_hot")([1, 0]).numpy().tolist() == [[0, 1, 0], [1, 0, 0]]
+    with pytest.raises(ValueError, match=r"\[0, 2\), received 0 to 2"):
+        layers.CategoryEncoding(2)(ids)
+
+
+def test_lookups():
+    layer = layers.StringLookup()
+    layer.adapt(np.array([["a", "c", "d"], ["d", "z", "b"]]))
+    assert layer.get_vocabulary() == ["[UNK]", "d", "z", "c", "b", "a"]
+    assert layer(np.array(["d", "nothing", "a"])).numpy().tolist() == [1, 0, 5]
+    back = layers.StringLookup(vocabulary=layer.get_vocabulary(), invert=True)
+    assert back(np.array([1, 5])).tolist() == ["d", "a"]
+    masked = layers.IntegerLookup(vocabulary=[7, 9], mask_token=0)
+    assert masked(np.array([0, 7, 9, 4])).numpy().tolist() == [0, 2, 3, 1]
+    assert layers.IntegerLookup(vocabulary=[7, 9], output_mode="one_hot")(np.array([9])).numpy().tolist() == [[0, 0, 1]]
+    limited = layers.StringLookup(max_tokens=2)
+    limited.adapt(["x", "x", "y"])
+    assert limited.get_vocabulary() == ["[UNK]", "x"]
+    with pytest.raises(ValueError, match="does not know 'q'"):
+        layers.StringLookup(vocabulary=["a"], num_oov_indices=0)(np.array(["q"]))
+    with pytest.raises(ValueError, match="twice"):
+        layers.StringLookup(vocabulary=["a", "a"])
+    with pytest.raises(ValueError, match="no vocabulary yet"):
+        layers.StringLookup()(np.array(["q"]))
+
+
+def test_merges_broadcast_and_dot_contracts():
+    a, b = STEPS, RNG.normal(size=(4, 5, 6))
+    assert layers.Add()([X, STEPS[:, 0]]).shape == (4, 6)
+    np.testing.assert_allclose(layers.Dot(2, dtype="float64")([a, b]), a @ b.swapaxes(1, 2))
+    np.testing.assert_allclose(layers.dot([X, X], 1, normalize=True), np.ones((4, 1)), rtol=1e-5)
+    np.testing.assert_array_equal(layers.concatenate([X, X], axis=0).shape, (8, 6))
+
+
+def test_alpha_dropout_keeps_mean_and_variance():
+    x = mt.random.normal([20_000, 10], seed=3)
+    y = layers.AlphaDropout(0.2, seed=1)(x, training=True).numpy()
+    assert y.mean() == pytest.approx(0, abs=0.02)
+    assert y.std() == pytest.approx(1, abs=0.02)

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from minitrain.errors import InvalidArgumentError
@@ -17,7 +17,7 @@ __all__ = ["assert_same_structure", "flatten", "is_nested", "map_structure", "pa
 
 def is_nested(structure: Any) -> bool:
     """Whether `structure` is a list, a tuple or a dict, rather than a leaf."""
-    return isinstance(structure, (list, tuple, Mapping))
+    return isinstance(structure, (list, tuple, dict))
 
 
 def flatten(structure: Any) -> list[Any]:
@@ -26,7 +26,7 @@ def flatten(structure: Any) -> list[Any]:
     >>> flatten({"b": [1, 2], "a": 3})
     [3, 1, 2]
     """
-    if not is_nested(structure):
+    if not isinstance(structure, (list, tuple, dict)):
         return [structure]
     return [leaf for child in children(structure) for leaf in flatten(child)]
 
@@ -57,20 +57,20 @@ def assert_same_structure(nest1: Any, nest2: Any) -> None:
 
 
 def _alike(one: Any, two: Any) -> bool:
-    if isinstance(one, Mapping) or isinstance(two, Mapping):
-        return isinstance(one, Mapping) and isinstance(two, Mapping) and sorted(one) == sorted(two)
+    if isinstance(one, dict) or isinstance(two, dict):
+        return isinstance(one, dict) and isinstance(two, dict) and sorted(one) == sorted(two)
     return type(one) is type(two) and len(one) == len(two)
 
 
 def children(structure: Any) -> list[Any]:
     """What stands directly below a list, tuple or dict, in the order of `flatten`."""
-    if isinstance(structure, Mapping):
+    if isinstance(structure, dict):
         return [structure[key] for key in sorted(structure)]
     return list(structure)
 
 
 def _pack(structure: Any, leaves: Iterator[Any]) -> Any:
-    if isinstance(structure, Mapping):
+    if isinstance(structure, dict):
         packed = {key: _pack(structure[key], leaves) for key in sorted(structure)}
         kind = OrderedDict if isinstance(structure, OrderedDict) else dict
         return kind((key, packed[key]) for key in structure)

@@ -214,7 +214,11 @@ class GradientTape:
         self._release()
         if zeros:
             found = [_zeros_like(each) if g is None else g for each, g in zip(flat, found, strict=True)]
-        return found[0] if isinstance(sources, TensorLike) else nest.pack_sequence_as(sources, found)
+        if isinstance(sources, TensorLike):
+            return found[0]
+        if type(sources) is list and len(sources) == len(found) and not any(nest.is_nested(each) for each in sources):
+            return found
+        return nest.pack_sequence_as(sources, found)
 
     def jacobian(
         self,
@@ -345,9 +349,9 @@ class GradientTape:
     ) -> list[Tensor | None]:
         """The gradient of each source, as Tensors; None where unconnected. `seeds`: targets with their cotangents."""
         recorded = STATE.trail is not None and bool(STATE.trail.listening)
-        keys = set()
-        for source in sources:
-            keys.update([id(each) for each in self._stand_ins(source)])
+        snapshots = self._snapshots
+        stands = [snapshots.get(id(each), ()) if isinstance(each, Variable) else (each,) for each in sources]
+        keys = {id(each) for stand in stands for each in stand}
         if not keys <= self._watched.keys():
             keys &= reach(records, self._watched)
         cotangents: dict[int, Any] = {}
@@ -358,14 +362,16 @@ class GradientTape:
                 cotangents[id(each)] = value if held is None else held + value
         walk(records, cotangents, keys, recorded=recorded, lead=lead)
         answers: list[Tensor | None] = []
-        for source in sources:
+        for place, source in enumerate(sources):
             total = None
-            for each in self._stand_ins(source):
+            for each in stands[place]:
                 if (key := id(each)) in keys and (part := cotangents.get(key)) is not None:
                     total = part if total is None else total + part
             if total is None:  # a target that is its own source, watched or not
                 total = next((seed for target, seed in seeds if target is source), None)
-            answers.append(total if total is None or type(total) is Tensor else Tensor(np.asarray(total)))
+            if total is not None and type(total) is not Tensor:
+                total = Tensor(total if type(total) is np.ndarray else np.asarray(total))
+            answers.append(total)
         return answers
 
     @staticmethod

@@ -101,6 +101,7 @@ class Layer(Configurable):
         self.name = name or _unique_name(snake_case(type(self).__name__))
         self.activity_regularizer = regularizers.get(activity_regularizer)
         self.dtype = as_dtype(config.floatx() if dtype is None else dtype).name
+        self._numpy_dtype = as_dtype(self.dtype).dtype  # what inputs are compared with
         self.built = False
         self._trainable = bool(trainable)
         self._frozen: list[Variable] = []  # trainable ones that `trainable = False` has stopped
@@ -317,10 +318,12 @@ class Layer(Configurable):
 
     def _as_input(self, value: Any) -> Any:
         """An input as a Tensor of this layer's dtype if it is floating; integers and what is no number stay."""
+        if type(value) is np.ndarray and value.dtype is self._numpy_dtype:
+            return Tensor(value.copy())
         if type(value) is Tensor:
             kind = value._array.dtype
-            if kind.kind == "f" and kind.name != self.dtype:
-                cast = to_dtype(value, as_dtype(self.dtype).dtype)
+            if kind is not self._numpy_dtype and kind.kind == "f":
+                cast = to_dtype(value, self._numpy_dtype)
                 if _mask_of(value) is not None:
                     cast._keras_mask = value._keras_mask
                 return cast
@@ -384,6 +387,9 @@ class Layer(Configurable):
         copied = type(self).__new__(type(self))
         memo[id(self)] = copied
         for key, value in vars(self).items():
+            if key == "_numpy_dtype":
+                copied._numpy_dtype = value
+                continue
             copied.__dict__[key] = (
                 [] if key == "_losses" else None if key == "_loss_context" else copy.deepcopy(value, memo)
             )
@@ -391,6 +397,10 @@ class Layer(Configurable):
 
     def __getstate__(self) -> dict[str, Any]:
         return vars(self) | {"_losses": [], "_loss_context": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._numpy_dtype = as_dtype(self.dtype).dtype  # the very object: unpickled ones are only equal
 
 
 HIDDEN = frozenset(("_weights", "_frozen", "_losses", "_loss_context"))

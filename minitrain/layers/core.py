@@ -50,6 +50,9 @@ class Dense(Layer):
         self.kernel_constraint = constraints.get(kernel_constraint)
         self.bias_constraint = constraints.get(bias_constraint)
         self.bias: Any = None
+        name = getattr(self.activation, "__name__", "")
+        is_ours = activations.REGISTRY.entries.get(name) is self.activation
+        self._fused = FUSED.get(name, "") if is_ours and use_bias else ""
 
     def build(self, input_shape: Any) -> None:
         self.need(
@@ -78,12 +81,10 @@ class Dense(Layer):
         shape = x._array.shape
         if len(shape) < 2 or shape[-1] != kernel._peek().shape[0]:
             self.need(False, f"(..., {kernel.shape[0]}), the size that it was built for", shape)
-        activation = self.activation
-        name = getattr(activation, "__name__", "")
-        if self.use_bias and name in FUSED and activations.REGISTRY.entries.get(name) is activation:
-            return linear.dense(x, kernel, self.bias, FUSED[name])
+        if self._fused != "":
+            return linear.dense(x, kernel, self.bias, self._fused)
         out = linear.matmul(x, kernel)
-        return activation(add(out, self.bias) if self.use_bias else out)
+        return self.activation(add(out, self.bias) if self.use_bias else out)
 
 
 @REGISTRY.register()

@@ -65,6 +65,8 @@ def _prediction(y_pred: Any, dtype: str | None) -> Any:
     if not isinstance(y_pred, TensorLike) and isinstance(y_pred, dict):
         return y_pred
     x = as_tensor(y_pred)
+    if dtype is None and x._array.dtype.kind == "f":
+        return x
     wanted = as_dtype(dtype).dtype if dtype is not None else x._array.dtype
     if wanted.kind != "f":
         wanted = as_dtype(config.floatx()).dtype
@@ -154,6 +156,7 @@ class FunctionLoss(Loss):
     """A loss that a per-sample function makes; the function's options are arguments of `__init__`."""
 
     fn: Callable[..., Any]
+    whole: Callable[..., Any] | None  # the plain mean over all samples as one operation, where there is one
     __signature__: inspect.Signature
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -172,6 +175,17 @@ class FunctionLoss(Loss):
             return options[name]
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        whole = type(self).whole
+        if whole is None or sample_weight is not None or self.reduction not in ("sum_over_batch_size", "mean"):
+            return super().__call__(y_true, y_pred, sample_weight)
+        y_pred = _prediction(y_pred, self.dtype)
+        if getattr(y_pred, "_keras_mask", None) is not None:
+            return super().__call__(y_true, y_pred)
+        t, p = matched(y_true, y_pred)
+        # Shapes that broadcast, or that have no axis to take the mean over, go the general way.
+        return whole(t, p) if t._array.shape == p._array.shape != () else super().__call__(y_true, y_pred)
+
     def call(self, y_true: Any, y_pred: Any) -> Any:
         return type(self).fn(y_true, y_pred, **self.options)
 
@@ -179,12 +193,14 @@ class FunctionLoss(Loss):
         return {name: serialize(getattr(self, name)) for name in self.__signature__.parameters}
 
 
-def loss(class_name: str, *aliases: str, order: str | None = None, name: str | None = None) -> Callable[..., Any]:
+def loss(
+    class_name: str, *aliases: str, order: str | None = None, name: str | None = None, whole: Any = None
+) -> Callable[..., Any]:
     """Register a per-sample function as a loss and give it its class, `function.loss_class`.
 
     `aliases`: further names of the function. `order`: the class's arguments where Keras has them in another order
     than the function's options followed by reduction, name, dtype. `name`: the instance's default name where that is
-    not the function's.
+    not the function's. `whole`: the mean over all samples as one operation.
     """
 
     def decorate(fn: Callable[..., Any]) -> Callable[..., Any]:
@@ -200,7 +216,13 @@ def loss(class_name: str, *aliases: str, order: str | None = None, name: str | N
         made = type(
             class_name,
             (FunctionLoss,),
-            {"fn": staticmethod(fn), "__signature__": signature, "__doc__": doc, "__module__": fn.__module__},
+            {
+                "fn": staticmethod(fn),
+                "whole": whole and staticmethod(whole),
+                "__signature__": signature,
+                "__doc__": doc,
+                "__module__": fn.__module__,
+            },
         )
         REGISTRY.add(made)
         REGISTRY.add(fn, *aliases)

@@ -11,12 +11,13 @@ from minitrain.engine.convert import as_tensor
 from minitrain.engine.tensor import Tensor
 from minitrain.errors import InvalidArgumentError, ShapeError
 from minitrain.losses.base import loss, matched
+from minitrain.ops import neural
 from minitrain.ops.elementwise import abs, clip_by_value, exp, log, maximum, softplus, square, squared_difference, where
 from minitrain.ops.neural import l2_normalize
 from minitrain.ops.reduction import reduce_mean, reduce_sum
 
 
-@loss("MeanSquaredError", "mse", "MSE")
+@loss("MeanSquaredError", "mse", "MSE", whole=neural.mean_squared_error)
 def mean_squared_error(y_true: Any, y_pred: Any) -> Tensor:
     """mean((y_true - y_pred) ** 2) over the last axis."""
     t, p = matched(y_true, y_pred)

@@ -9,7 +9,7 @@ import numpy as np
 
 from minitrain.engine.convert import as_tensor, operands, same_dtype, tensors
 from minitrain.engine.primitive import ops, primitive
-from minitrain.engine.tensor import Tensor
+from minitrain.engine.tensor import Tensor, TensorLike
 from minitrain.errors import InvalidArgumentError, ShapeError
 from minitrain.ops.axes import as_int, as_ints, one_axis
 from minitrain.ops.elementwise import sigmoid
@@ -208,7 +208,7 @@ def _(xp, g, wanted, out, x, kernel, bias, *, activation):
             of = xp.reshape(g, shape=(-1, g.shape[-1]))
         grads[1] = xp.matmul(xp.swapaxes(rows, axis1=-1, axis2=-2), of)
     if wanted[2]:
-        grads[2] = xp.sum(g, axis=tuple(range(-len(x.shape), -1)), keepdims=False)
+        grads[2] = xp.sum(g, axis=(-2,) if len(x.shape) == 2 else tuple(range(-len(x.shape), -1)), keepdims=False)
     return grads
 
 
@@ -236,6 +236,22 @@ def dense(x: Any, kernel: Any, bias: Any = None, activation: str | None = None, 
     `activation`: None, "relu", "sigmoid" or "tanh". Without a bias, zeros are added. Raises ShapeError where sizes
     do not fit.
     """
+    if (
+        type(x) is Tensor
+        and isinstance(kernel, TensorLike)
+        and isinstance(bias, TensorLike)
+        and activation in ACTIVATIONS
+    ):  # the usual case, and nothing to convert
+        w, b = kernel._read(), bias._read()
+        array, matrix, vector = x._array, w._array, b._array
+        if (
+            array.ndim > 1
+            and matrix.ndim == 2
+            and array.shape[-1] == matrix.shape[0]
+            and vector.shape == matrix.shape[1:]
+            and array.dtype is matrix.dtype is vector.dtype
+        ):
+            return _dense(x, w, b, activation=activation)
     if activation not in ACTIVATIONS:
         known = ", ".join(repr(each) for each in ACTIVATIONS)
         raise InvalidArgumentError(f"`activation` of `dense` must be one of {known}, received {activation!r}.")

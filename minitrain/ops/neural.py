@@ -6,7 +6,7 @@ Names, defaults and edge values are those of `tf.nn`. Cross-entropies are one pr
 from __future__ import annotations
 
 from collections.abc import Iterable
-from math import pi
+from math import pi, prod
 from math import sqrt as root
 from typing import Any
 
@@ -376,6 +376,25 @@ def _same_shape(labels: Tensor, logits: Tensor) -> None:
         raise ShapeError(
             f"`logits` and `labels` must have the same shape, received {logits._array.shape} vs {labels._array.shape}."
         )
+
+
+@primitive
+def mean_squared_error(x, y):
+    """mean((x - y) ** 2) over all elements of two arrays of one shape, as one operation."""
+    error = (x - y).reshape(-1)
+    return error.dot(error) / error.size if error.size else error.sum()
+
+
+@mean_squared_error.vjp("x")
+def _(xp, g, out, x, y):
+    g = xp.reshape(g, shape=(*g.shape, *(1,) * len(x.shape)))
+    return g * ((2.0 / max(prod(x.shape), 1)) * (x - y))
+
+
+@mean_squared_error.vjp("y")
+def _(xp, g, out, x, y):
+    g = xp.reshape(g, shape=(*g.shape, *(1,) * len(x.shape)))
+    return g * ((2.0 / max(prod(x.shape), 1)) * (y - x))
 
 
 # ------------------------------------------------------------------------------------------------------- normalisation

@@ -279,6 +279,7 @@ SAMPLES: dict[str, list[Sample]] = {
     "log_softmax": [Sample((logits(3, 4),), {"axis": axis}, analytic=False) for axis in ((-1,), (-2,))],
     "softmax_cross_entropy": [Sample((distribution(3, 4), logits(3, 4)), analytic=False)],
     "sparse_softmax_cross_entropy": [Sample((np.array([0, 3, 1]), logits(3, 4)), analytic=False)],
+    "mean_squared_error": [Sample((normal(3, 4), normal(3, 4)))],
     "sigmoid_cross_entropy": [Sample((between(0, 1, 3, 4), away(3, 4)), analytic=False)],
     # random: the same stream gives the same numbers
     "random_normal": [Sample((), {"stream": stream, "shape": (2, 3), "dtype": F64})],

@@ -6,6 +6,7 @@ median house value in units of 100,000 dollars.
 
 from __future__ import annotations
 
+import warnings
 from typing import NamedTuple
 
 import numpy as np
@@ -35,7 +36,9 @@ class Split(NamedTuple):
 def load_housing() -> Split:
     """California housing in the split of scikit-learn's guide, features scaled to mean 0 and deviation 1."""
     try:
-        data, name = fetch_california_housing(), "California housing"
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # scikit-learn warns of its second try; one line from us is enough
+            data, name = fetch_california_housing(n_retries=1, delay=0.1), "California housing"
     except OSError as error:
         print(f"California housing is neither cached nor to be downloaded ({error}): going on with diabetes data.")
         data, name = load_diabetes(), "diabetes"

@@ -34,6 +34,15 @@ class Adam(Optimizer):
         self.epsilon = epsilon
         self.amsgrad = amsgrad
         self.slot_names = ("momentum", "velocity", *(("velocity_hat",) if amsgrad else ()))
+        self._memo: tuple[Any, Any] = (None, None)
+
+    def _corrected(self, rate: float, step: int, dtype: np.dtype[Any]) -> Any:
+        """The learning rate with both averages' bias corrected: the same for all blocks of a step."""
+        key = rate, step, dtype
+        if self._memo[0] != key:
+            mass, square_mass = (missing_mass(beta, step, dtype) for beta in (self.beta_1, self.beta_2))
+            self._memo = key, dtype.type(rate) * np.sqrt(square_mass) / mass
+        return self._memo[1]
 
     def update(self, w: Any, g: Any, slots: list[Any], rate: float, step: int, spare: list[Any]) -> None:
         m, v, *largest = slots
@@ -45,8 +54,7 @@ class Adam(Optimizer):
         np.sqrt(v, out=a)
         a += self.epsilon
         np.divide(m, a, out=a)
-        mass, square_mass = (missing_mass(beta, step, w.dtype) for beta in (self.beta_1, self.beta_2))
-        a *= w.dtype.type(rate) * np.sqrt(square_mass) / mass
+        a *= self._corrected(rate, step, w.dtype)
         w -= a
 
 

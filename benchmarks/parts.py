@@ -1,0 +1,149 @@
+"""What a training step with an explicit tape and an optimizer's update cost, beside hand-written NumPy in the same run.
+
+    python benchmarks/parts.py           # prints the table; --write keeps it in benchmarks/parts.txt
+
+The naive step is what people write first: `X[index]`, `x @ W + b`, `np.maximum`, fresh arrays throughout,
+`p -= lr * g` for each parameter, `float(loss)` each step. The hand-written Adam makes whole passes over its buffers, in
+place. One BLAS thread; medians of interleaved rounds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from tape import best_of  # sets BLAS to one thread before NumPy is imported anywhere
+
+import minitrain as mt
+
+ROUNDS = 15
+BATCH = 32
+
+
+def steps(rows: int, widths: list[int]) -> tuple[Callable[[], None], Callable[[], None], int]:
+    """An epoch of naive steps, an epoch of steps with a tape, and how many steps that is."""
+    rng = np.random.default_rng(0)
+    x_all = rng.normal(size=(rows, widths[0])).astype("float32")
+    y_all = rng.normal(size=(rows, 1)).astype("float32")
+    order = rng.permutation(rows)
+    batches = [order[start : start + BATCH] for start in range(0, rows - BATCH + 1, BATCH)]
+    shapes = list(itertools.pairwise(widths))
+    kernels = [(0.3 * rng.normal(size=shape)).astype("float32") for shape in shapes]
+    biases = [np.zeros(shape[1], "float32") for shape in shapes]
+
+    def naive() -> None:
+        for index in batches:
+            x, y = x_all[index], y_all[index]
+            inputs, h = [], x
+            for place, (w, b) in enumerate(zip(kernels, biases, strict=True)):
+                inputs.append(h)
+                h = h @ w + b
+                if place < len(kernels) - 1:
+                    h = np.maximum(h, 0)
+            error = h - y
+            float(np.mean(error**2))
+            g = 2 * error / len(x)
+            gradients = []
+            for place in reversed(range(len(kernels))):
+                if place < len(kernels) - 1:
+                    g = g * (inputs[place + 1] > 0)
+                gradients.append((inputs[place].T @ g, g.sum(0)))
+                if place:
+                    g = g @ kernels[place].T
+            for (w, b), (gw, gb) in zip(zip(kernels, biases, strict=True), reversed(gradients), strict=True):
+                w -= 0.01 * gw
+                b -= 0.01 * gb
+
+    layers = [mt.layers.Dense(units, activation="relu") for units in widths[1:-1]] + [mt.layers.Dense(widths[-1])]
+    loss_fn, optimizer = mt.losses.MeanSquaredError(), mt.optimizers.SGD(0.01)
+
+    def forward(x):
+        for layer in layers:
+            x = layer(x)
+        return x
+
+    forward(x_all[:1])
+    variables = [v for layer in layers for v in layer.trainable_variables]
+
+    def taped() -> None:
+        for index in batches:
+            with mt.GradientTape() as tape:
+                loss = loss_fn(y_all[index], forward(x_all[index]))
+            optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+            float(loss)
+
+    return naive, taped, len(batches)
+
+
+def compare(one: Callable[[], object], other: Callable[[], object], count: int = 1) -> tuple[float, float]:
+    """Microseconds of both, the medians of rounds in which they take turns."""
+    times: tuple[list[float], list[float]] = ([], [])
+    for _ in range(ROUNDS):
+        for function, found in zip((one, other), times, strict=True):
+            found.append(best_of(function, count))
+    return statistics.median(times[0]), statistics.median(times[1])
+
+
+def training_step() -> list[str]:
+    lines = ["A training step with a tape, us                naive NumPy   tape   ratio   goal 1.2"]
+    for name, widths in (("8-30-1", [8, 30, 1]), ("8-30-30-1", [8, 30, 30, 1])):
+        naive, taped, count = steps(64 * BATCH, widths)
+        hand, ours = (each / count for each in compare(naive, taped))
+        lines.append(f"  {name + ', MSE, SGD, batch 32':44s} {hand:12.1f} {ours:6.1f} {ours / hand:7.2f}")
+    return lines
+
+
+def adam_update() -> list[str]:
+    n = 1_000_000
+    rng = np.random.default_rng(0)
+    w, g = (rng.normal(size=n).astype("float32") for _ in range(2))
+    m, v, a, b = (np.zeros(n, "float32") for _ in range(4))
+    step = 0
+
+    def by_hand() -> None:
+        nonlocal step
+        step += 1
+        np.multiply(m, 0.9, out=m)
+        np.multiply(g, 0.1, out=a)
+        np.add(m, a, out=m)
+        np.multiply(v, 0.999, out=v)
+        np.multiply(g, g, out=a)
+        np.multiply(a, 0.001, out=a)
+        np.add(v, a, out=v)
+        np.sqrt(v, out=a)
+        np.add(a, 1e-7, out=a)
+        np.divide(m, a, out=b)
+        np.multiply(b, 0.001 * np.sqrt(1 - 0.999**step) / (1 - 0.9**step), out=b)
+        np.subtract(w, b, out=w)
+
+    variable, gradient = mt.Variable(w), mt.constant(g)
+    optimizer = mt.optimizers.Adam()
+    hand, ours = compare(by_hand, lambda: optimizer.apply_gradients([(gradient, variable)]))
+    return [
+        "Adam on a million parameters, us               by hand   minitrain   ratio   goal 0.7",
+        f"  {'float32, one variable':44s} {hand:8.0f} {ours:11.0f} {ours / hand:7.2f}",
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--write", action="store_true", help="keep the result in benchmarks/parts.txt")
+    options = parser.parse_args()
+    versions = f"minitrain {mt.__version__}, NumPy {np.__version__}, Python {platform.python_version()}"
+    start = time.perf_counter()
+    parts = [training_step(), adam_update()]
+    text = "\n\n".join([f"{versions}; one BLAS thread; medians of {ROUNDS} interleaved rounds", *map("\n".join, parts)])
+    print(text)
+    print(f"({time.perf_counter() - start:.0f} s)")
+    if options.write:
+        (Path(__file__).parent / "parts.txt").write_text(text + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -222,7 +222,11 @@ def sparse_sigmoid(x: Any) -> Tensor:
 
 @REGISTRY.register()
 def sparsemax(x: Any, axis: int = -1) -> Tensor:
-    """The Euclidean projection onto the simplex along `axis`. Source: Martins and Astudillo (2016), algorithm 1."""
+    """The Euclidean projection onto the simplex along `axis`. Source: Martins and Astudillo (2016), algorithm 1.
+
+    Keras 3 sums the running sums of the support where the algorithm takes the last of them, so that its rows do not
+    add up to 1 where the support has two or more; this is the projection.
+    """
     x = _floats(x)
     order = shaping.transpose(x, _axis_last(x, axis)) if axis not in (-1, x.ndim - 1) else x
     ranked = sort(order, direction="DESCENDING")
@@ -233,6 +237,10 @@ def sparsemax(x: Any, axis: int = -1) -> Tensor:
     tau = (reduction.reduce_sum(ranked * support, axis=-1, keepdims=True) - 1.0) / size
     out = elementwise.maximum(order - tau, 0.0)
     return shaping.transpose(out, _axis_last(x, axis)) if order is not x else out
+
+
+swish = silu
+hard_swish = hard_silu
 
 
 def _axis_last(x: Tensor, axis: int) -> list[int]:

@@ -27,6 +27,8 @@ def test_activations_take_their_arguments():
     np.testing.assert_allclose(activations.elu([-1.0], alpha=2.0), [2 * np.expm1(-1)], rtol=1e-6)
     np.testing.assert_allclose(mt.reduce_sum(activations.sparsemax(X[None])), 1.0)
     np.testing.assert_allclose(activations.sparsemax([[0.0, 0.1, 5.0]]), [[0, 0, 1]], atol=1e-6)
+    np.testing.assert_allclose(activations.sparsemax([[1.0, 0.8, 0.1, -0.5]]), [[0.6, 0.4, 0, 0]], atol=1e-6)
+    assert activations.swish is activations.silu
     assert activations.get(None) is activations.linear
     assert activations.get(abs) is abs
     with pytest.raises(ValueError, match="Unknown activation: 'rellu'"):

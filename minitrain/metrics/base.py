@@ -117,12 +117,12 @@ def pair(y_true: Any, y_pred: Any) -> tuple[Array, Array]:
     return t.astype(np.float64), p.astype(np.float64)
 
 
-def weights_for(values: Array, sample_weight: Any) -> tuple[Array, Array]:
-    """Values averaged over the axes that the weights do not have, and weights of their shape."""
+def weights_for(values: Array, sample_weight: Any, joined: Callable[..., Any] = np.mean) -> tuple[Array, Array]:
+    """Values joined over the axes that the weights do not have, by their mean, and weights of their shape."""
     w = value_of(sample_weight).astype(np.float64)
     values, w = same_rank(values, w)
     if w.ndim < values.ndim and w.ndim:
-        values = values.mean(axis=tuple(range(w.ndim, values.ndim)))
+        values = joined(values, axis=tuple(range(w.ndim, values.ndim)))
     try:
         return values, np.broadcast_to(w, values.shape)
     except ValueError as error:

@@ -25,7 +25,7 @@ class Sum(Metric):
         """Add values of any shape, with weights that broadcast to it."""
         x = value_of(values).astype(np.float64)
         if sample_weight is not None:
-            x, w = weights_for(x, sample_weight)
+            x, w = weights_for(x, sample_weight, joined=np.sum)
             x = x * w
         self.total.assign_add(x.sum())
 
@@ -67,10 +67,14 @@ class FunctionMean(Mean):
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Add a batch; a mask that a layer left on y_pred takes elements out."""
         mask = getattr(y_pred, "_keras_mask", None)
-        values = value_of(self.function(y_true, value_of(y_pred)))
+        y_true, y_pred = value_of(y_true), value_of(y_pred)
+        values = value_of(self.function(y_true, y_pred))
         if mask is not None:
             kept = value_of(mask).astype(np.float64)
             sample_weight = kept if sample_weight is None else value_of(sample_weight) * kept
+        if values.ndim == 0 and y_pred.ndim == y_true.ndim == 1 and np.shape(sample_weight) == y_pred.shape:
+            # The mean over a vector is one number; weights for its elements need one each, as of a column.
+            values = value_of(self.function(y_true[:, None], y_pred[:, None]))
         super().update_state(values, sample_weight)
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import builtins
 import itertools
 from typing import Any
 
@@ -14,6 +15,7 @@ from minitrain.dtypes import as_dtype
 from minitrain.engine.convert import as_tensor
 from minitrain.engine.primitive import ops
 from minitrain.engine.tensor import Tensor, TensorLike
+from minitrain.errors import InvalidArgumentError
 from minitrain.ops import creation, elementwise, indexing, linear, neural, reduction, shaping
 from minitrain.ops.axes import as_int
 from minitrain.ops.reduction import _floats
@@ -256,3 +258,176 @@ def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Tensor]:
         return shaping.split(x, indices_or_sections, axis)
     stops = [0, *indices_or_sections, x.shape[axis]]
     return shaping.split(x, [stop - start for start, stop in itertools.pairwise(stops)], axis)
+
+
+def absolute(x: Any) -> Tensor:
+    """|x|."""
+    return elementwise.abs(x)
+
+
+def true_divide(x1: Any, x2: Any) -> Tensor:
+    """x1 / x2; of integers in floats."""
+    return elementwise.divide(x1, x2)
+
+
+def floor_divide(x1: Any, x2: Any) -> Tensor:
+    """The largest integer at most x1 / x2, in the dtype of the two."""
+    return elementwise.floordiv(x1, x2)
+
+
+def log2(x: Any) -> Tensor:
+    """The logarithm to base 2."""
+    return elementwise.log(_floats(x)) / np.log(2.0)
+
+
+def log10(x: Any) -> Tensor:
+    """The logarithm to base 10."""
+    return elementwise.log(_floats(x)) / np.log(10.0)
+
+
+def nan_to_num(x: Any, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Tensor:
+    """x with NaN replaced by `nan` and the infinities by `posinf` and `neginf`, by default the dtype's limits."""
+    x = _floats(x)
+    limits = np.finfo(x._array.dtype)
+    for replaced, value in (
+        (elementwise.is_nan(x), nan),
+        (elementwise.equal(x, np.inf), float(limits.max) if posinf is None else posinf),
+        (elementwise.equal(x, -np.inf), float(limits.min) if neginf is None else neginf),
+    ):
+        x = elementwise.where(replaced, elementwise.cast(value, x.dtype), x)
+    return x
+
+
+def average(x: Any, axis: Any = None, weights: Any = None) -> Tensor:
+    """The mean over `axis`, weighted by `weights`: of x's shape, or (n,) along the one axis."""
+    x = _floats(x)
+    if weights is None:
+        return reduction.reduce_mean(x, axis)
+    w = elementwise.cast(weights, x.dtype)
+    if w.ndim == 1 and x.ndim > 1 and isinstance(axis, int):
+        w = shaping.reshape(w, [-1 if each == axis % x.ndim else 1 for each in range(x.ndim)])
+    w = shaping.broadcast_to(w, x.shape)
+    return reduction.reduce_sum(x * w, axis) / reduction.reduce_sum(w, axis)
+
+
+def median(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
+    """The middle value over `axis`; between two, their mean."""
+    return quantile(x, 0.5, axis, keepdims=keepdims)
+
+
+def quantile(x: Any, q: float, axis: Any = None, method: str = "linear", keepdims: bool = False) -> Tensor:
+    """The value below which the share q in [0, 1] of x lies over `axis`, between neighbours by `method`.
+
+    `method`: "linear", "lower", "higher", "midpoint" or "nearest". Raises InvalidArgumentError for another.
+    """
+    x = _floats(x)
+    axes = range(x.ndim) if axis is None else [axis] if isinstance(axis, int) else axis
+    reduced = builtins.sorted({each % x.ndim for each in axes})
+    kept = [each for each in range(x.ndim) if each not in reduced]
+    row = sort(shaping.reshape(shaping.transpose(x, [*kept, *reduced]), [*(x.shape[each] for each in kept), -1]))
+    place = q * (row.shape[-1] - 1)
+    low, high = int(np.floor(place)), int(np.ceil(place))
+    shares = {
+        "linear": place - low,
+        "lower": 0.0,
+        "higher": 1.0,
+        "midpoint": 0.5,
+        "nearest": float(np.rint(place)) - low,
+    }
+    if method not in shares:
+        raise InvalidArgumentError(f"`method` must be one of {', '.join(shares)}; received {method!r}.")
+    between = row[..., low] * (1.0 - shares[method]) + row[..., high] * shares[method]
+    return (
+        shaping.reshape(between, [1 if each in reduced else size for each, size in enumerate(x.shape)])
+        if keepdims
+        else between
+    )
+
+
+def hstack(xs: Any) -> Tensor:
+    """Joined along the second axis; vectors along their only one."""
+    parts = [as_tensor(x) for x in xs]
+    return shaping.concat(parts, 1 if parts[0].ndim > 1 else 0)
+
+
+def vstack(xs: Any) -> Tensor:
+    """Joined along the first axis, vectors as rows."""
+    parts = [as_tensor(x) for x in xs]
+    return shaping.concat([x if x.ndim > 1 else shaping.reshape(x, (1, -1)) for x in parts], 0)
+
+
+def inner(x1: Any, x2: Any) -> Tensor:
+    """The sums of products along the last axes of both."""
+    a, b = as_tensor(x1), as_tensor(x2)
+    return linear.tensordot(a, b, [[-1], [-1]]) if a.ndim and b.ndim else elementwise.multiply(a, b)
+
+
+def diag(x: Any, k: int = 0) -> Tensor:
+    """The matrix with the vector x on its k-th diagonal, or the k-th diagonal of the matrix x."""
+    x = as_tensor(x)
+    if x.ndim == 1:
+        below, above = builtins.max(-k, 0), builtins.max(k, 0)
+        return shaping.pad(linear.diag(x), [[below, above], [above, below]])
+    return diagonal(x, k)
+
+
+def diagonal(x: Any, offset: int = 0) -> Tensor:
+    """The diagonals of the last two axes, `offset` above the main one."""
+    x = as_tensor(x)
+    rows, columns = x.shape[-2:]
+    start, end = builtins.max(offset, 0), builtins.max(-offset, 0)
+    size = builtins.max(builtins.min(rows - end, columns - start), 0)
+    return linear.diag_part(x[..., end : end + size, start : start + size])
+
+
+def tril(x: Any, k: int = 0) -> Tensor:
+    """The last two axes at and below the k-th diagonal, zeros above."""
+    return _where_triangle(x, np.tril, k)
+
+
+def triu(x: Any, k: int = 0) -> Tensor:
+    """The last two axes at and above the k-th diagonal, zeros below."""
+    return _where_triangle(x, np.triu, k)
+
+
+def _where_triangle(x: Any, triangle: Any, k: int) -> Tensor:
+    x = as_tensor(x)
+    kept = triangle(np.ones(x.shape[-2:], bool), k)
+    return elementwise.where(kept, x, elementwise.cast(0, x.dtype))
+
+
+def multi_hot(inputs: Any, num_classes: int, axis: int = -1, dtype: Any = None) -> Tensor:
+    """1 at every index along the last axis of `inputs`, in a new axis of size `num_classes` in its place."""
+    return reduction.reduce_max(one_hot(inputs, num_classes, axis, dtype), -2)
+
+
+def scatter(indices: Any, values: Any, shape: Any) -> Tensor:
+    """`values` added into zeros of `shape` at `indices` (n, depth)."""
+    return indexing.scatter_nd(indices, values, shape)
+
+
+def scatter_update(inputs: Any, indices: Any, updates: Any) -> Tensor:
+    """`inputs` with `updates` in the places `indices` (n, depth)."""
+    return indexing.tensor_scatter_nd_update(inputs, indices, updates)
+
+
+def batch_normalization(
+    x: Any, mean: Any, variance: Any, axis: int, offset: Any = None, scale: Any = None, epsilon: float = 1e-3
+) -> Tensor:
+    """scale * (x - mean) / sqrt(variance + epsilon) + offset, with parameters of the size of `axis`."""
+    x = _floats(x)
+    along = [-1 if each == axis % x.ndim else 1 for each in range(x.ndim)]
+    mean, variance, offset, scale = (
+        None if part is None else shaping.reshape(part, along) for part in (mean, variance, offset, scale)
+    )
+    return neural.batch_normalization(x, mean, variance, offset, scale, epsilon)
+
+
+def ndim(x: Any) -> int:
+    """The number of axes."""
+    return as_tensor(x).ndim
+
+
+def size(x: Any) -> int:
+    """The number of elements."""
+    return as_tensor(x)._array.size

@@ -236,3 +236,15 @@ def test_users_write_metrics_in_a_few_lines():
     assert float(metric([1.0], [1.25])) == 0.5
     metric.reset_state()
     assert float(metric.result()) == 0.0
+
+
+def test_weights_of_a_vectors_elements_and_sums_over_axes_that_weights_lack():
+    weighted = metrics.BinaryAccuracy()
+    weighted.update_state([1.0, 0.0, 0.0], [0.9, 0.8, 0.7], sample_weight=[3.0, 1.0, 0.0])
+    np.testing.assert_allclose(weighted.result(), 0.75)
+    squares = metrics.MeanSquaredError()
+    squares.update_state([1.0, 0.0], [0.0, 0.0], sample_weight=[1.0, 3.0])
+    np.testing.assert_allclose(squares.result(), 0.25)
+    total = metrics.Sum()
+    total.update_state([[1.0, 2.0], [3.0, 4.0]], sample_weight=[1.0, 2.0])
+    np.testing.assert_allclose(total.result(), 17.0)

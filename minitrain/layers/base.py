@@ -22,7 +22,7 @@ from minitrain.dtypes import as_dtype
 from minitrain.engine.convert import as_tensor, to_dtype
 from minitrain.engine.tensor import Tensor, TensorLike
 from minitrain.engine.variable import Variable
-from minitrain.errors import InvalidArgumentError, ShapeError, TapeError
+from minitrain.errors import DTypeError, InvalidArgumentError, ShapeError, TapeError
 
 REGISTRY = Registry("layer")
 NAMES: Counter[str] = Counter()  # how often each default name was given
@@ -284,8 +284,15 @@ class Layer(Configurable):
         takes = kind.__dict__.get("_takes") or _signature(kind)
         if "built" not in self.__dict__:
             self._need_init()
+        if not args and takes.first in kwargs:
+            args = (kwargs.pop(takes.first),)
         args = tuple([self._as_input(each) for each in args])
         first = args[0] if args else None
+        if first is None and takes.first_is_needed:
+            raise DTypeError(
+                f"Layer '{self.name}' ({kind.__name__}) needs a value for `{takes.first}`, an array or a Tensor; "
+                f"received {'None' if args else 'nothing'}."
+            )
         outer, outer_training = CALLS.context, CALLS.training
         training = kwargs.get("training")
         if training is None:
@@ -407,9 +414,9 @@ HIDDEN = frozenset(("_weights", "_frozen", "_losses", "_loss_context"))
 
 
 class _Takes:
-    """Which of the arguments that `__call__` supplies a class's `call` takes."""
+    """Which of the arguments that `__call__` supplies a class's `call` takes, and its first one."""
 
-    __slots__ = ("mask", "training")
+    __slots__ = ("first", "first_is_needed", "mask", "training")
 
     def __init__(self, function: Callable[..., Any]) -> None:
         parameters = inspect.signature(function).parameters.values()
@@ -417,6 +424,10 @@ class _Takes:
         names = {each.name for each in parameters}
         self.training = "training" in names or any_keyword
         self.mask = "mask" in names
+        positional = [each for each in parameters if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)]
+        first = positional[1] if len(positional) > 1 else None  # after self
+        self.first = first.name if first is not None else None
+        self.first_is_needed = first is not None and first.default is first.empty
 
 
 def _signature(cls: type) -> _Takes:

@@ -439,3 +439,19 @@ def test_alpha_dropout_keeps_mean_and_variance():
     y = layers.AlphaDropout(0.2, seed=1)(x, training=True).numpy()
     assert y.mean() == pytest.approx(0, abs=0.02)
     assert y.std() == pytest.approx(1, abs=0.02)
+
+
+def test_the_input_may_come_by_keyword_and_must_come():
+    layer = layers.Dense(3)
+    np.testing.assert_array_equal(layer(inputs=X), layer(X))
+    for each in (layer, layers.Dense(3), layers.Add()):
+        with pytest.raises(TypeError, match="needs a value for `inputs`, an array or a Tensor; received None"):
+            each(None)
+        with pytest.raises(TypeError, match="received nothing"):
+            each()
+
+    class Optional(layers.Layer):
+        def call(self, inputs=None):
+            return 1.0 if inputs is None else inputs
+
+    assert Optional()() == 1.0

@@ -13,6 +13,7 @@ _warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"minitrain\.
 
 from minitrain import (
     activations,
+    callbacks,
     compat,
     config,
     constraints,
@@ -25,6 +26,7 @@ from minitrain import (
     losses,
     math,
     metrics,
+    models,
     nest,
     nn,
     ops,
@@ -60,6 +62,7 @@ from minitrain.engine.tape import GradientTape, UnconnectedGradients
 from minitrain.engine.tensor import Tensor, is_tensor
 from minitrain.engine.transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from minitrain.engine.variable import Variable
+from minitrain.models import Model, Sequential
 from minitrain.ops.creation import (
     eye,
     fill,

@@ -25,6 +25,8 @@ FLOORS = [
     ["activations", "initializers", "regularizers", "constraints"],
     ["losses", "optim"],
     ["metrics", "layers"],
+    ["training"],
+    ["callbacks", "models"],
     ["__init__"],
 ]
 FLOOR = {name: level for level, names in enumerate(FLOORS) for name in names}

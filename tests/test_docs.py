@@ -26,6 +26,7 @@ def test_the_readmes_python_runs_and_prints_what_it_says(capsys):
     assert "script.py:2" in out
     np.testing.assert_allclose(names["second"], 2 * np.cos(6.0), rtol=1e-5)
     assert float(names["error"].result()) < 0.2
+    assert names["loss"] < 0.2
 
 
 def test_the_operation_that_contributing_shows_works():

@@ -1,0 +1,1 @@
+"""Training: data into batches, what is minimised and measured, callbacks; `minitrain.models` stands on it."""

@@ -1,0 +1,340 @@
+"""Callbacks: what is done between the batches and epochs of `fit`, with Keras's hooks and decisions."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from minitrain.errors import DTypeError, InvalidArgumentError
+
+Logs = dict[str, Any] | None
+
+
+class Callback:
+    """The base: override the hooks you need. `self.model` and `self.params` are set before training begins."""
+
+    model: Any = None
+    params: dict[str, Any] = {}  # noqa: RUF012  # replaced, never changed
+    reads_batch_logs = True  # whether `on_train_batch_end` looks at the results so far, which cost time to compute
+
+    def set_model(self, model: Any) -> None:
+        """Called once, before training begins."""
+        self.model = model
+
+    def set_params(self, params: dict[str, Any]) -> None:
+        """Called once with epochs, steps and verbose."""
+        self.params = params
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        """At the start of `fit`."""
+
+    def on_train_end(self, logs: Logs = None) -> None:
+        """At the end of `fit`."""
+
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
+        """Before the first batch of an epoch, counted from 0."""
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """After validation; `logs` holds the epoch's results and may be added to."""
+
+    def on_train_batch_begin(self, batch: int, logs: Logs = None) -> None:
+        """Before a training step."""
+
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """After a training step, with the results so far."""
+
+    def on_test_begin(self, logs: Logs = None) -> None:
+        """At the start of `evaluate`, and of validation."""
+
+    def on_test_end(self, logs: Logs = None) -> None:
+        """At the end of `evaluate`, and of validation."""
+
+
+HOOKS = tuple(name for name in vars(Callback) if name.startswith("on_"))
+
+
+class CallbackList:
+    """Several callbacks as one. Hooks that nobody overrides cost nothing."""
+
+    def __init__(self, callbacks: Iterable[Callback], model: Any, params: dict[str, Any]) -> None:
+        self.callbacks = list(callbacks)
+        for each in self.callbacks:
+            if not isinstance(each, Callback):
+                raise DTypeError(f"`callbacks` must be a list of Callbacks, received {each!r}.")
+        self._wanted = {
+            hook: [getattr(each, hook) for each in self.callbacks if overrides(each, hook)] for hook in HOOKS
+        }
+        for each in self.callbacks:
+            each.set_model(model)
+            each.set_params(params)
+
+    @property
+    def read_batch_logs(self) -> bool:
+        """Whether anybody looks at the results after every batch."""
+        return any(each.reads_batch_logs and overrides(each, "on_train_batch_end") for each in self.callbacks)
+
+    def call(self, hook: str, *args: Any) -> None:
+        """Call a hook of all that override it, in order."""
+        for function in self._wanted[hook]:
+            function(*args)
+
+
+def overrides(callback: Callback, hook: str) -> bool:
+    """Whether a callback does anything at a hook."""
+    return hook in vars(callback) or getattr(type(callback), hook) is not getattr(Callback, hook)
+
+
+class History(Callback):
+    """The results of every epoch: `history` maps each name to a list, `epoch` holds the epochs' numbers."""
+
+    def __init__(self) -> None:
+        self.history: dict[str, list[float]] = {}
+        self.epoch: list[int] = []
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        self.epoch = []
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        self.epoch.append(epoch)
+        for key, value in (logs or {}).items():
+            self.history.setdefault(key, []).append(value)
+
+
+class LambdaCallback(Callback):
+    """Hooks given as functions: `LambdaCallback(on_epoch_end=lambda epoch, logs: ...)`."""
+
+    def __init__(self, **hooks: Callable[..., Any] | None) -> None:
+        for name, function in hooks.items():
+            if name not in HOOKS:
+                raise InvalidArgumentError(f"Unknown hook {name!r}: expected one of {', '.join(HOOKS)}.")
+            if function is not None:
+                setattr(self, name, function)
+
+
+class TerminateOnNaN(Callback):
+    """Stops training when the loss is a NaN or an infinity."""
+
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        loss = (logs or {}).get("loss")
+        if loss is not None and not np.isfinite(loss):
+            print(f"Batch {batch}: the loss is {loss}, training stops.")
+            self.model.stop_training = True
+
+
+class Watcher(Callback):
+    """What callbacks share that wait for a result to get better: `mode` "min", "max", or "auto" by the name."""
+
+    def __init__(self, monitor: str, mode: str, min_delta: float, patience: int) -> None:
+        if mode not in ("auto", "min", "max"):
+            raise InvalidArgumentError(f"`mode` must be 'auto', 'min' or 'max', received {mode!r}.")
+        self.monitor = monitor
+        self.patience = patience
+        rises = ("acc", "auc", "precision", "recall", "iou", "f1", "fbeta", "r2", "correlation")
+        grows = mode == "max" or (mode == "auto" and any(each in monitor.lower() for each in rises))
+        self.sign = -1.0 if grows else 1.0  # results times this are the better the smaller
+        self.min_delta = abs(min_delta)
+        self.best = np.inf
+        self.wait = 0
+
+    def present(self, logs: Logs) -> float:
+        """The watched result, the better the smaller. Raises InvalidArgumentError where there is none."""
+        if self.monitor not in (logs or {}):
+            raise InvalidArgumentError(
+                f"{type(self).__name__} watches {self.monitor!r}, which is not among the results: "
+                f"{', '.join(logs or {})}. Is `validation_data` missing?"
+            )
+        return self.sign * float((logs or {})[self.monitor])
+
+    def is_better(self, value: float, best: float) -> bool:
+        """Whether it is by more than `min_delta`."""
+        return value < best - self.min_delta
+
+
+class EarlyStopping(Watcher):
+    """Stops when `monitor` has not become better by more than `min_delta` for `patience` epochs.
+
+    `baseline`: a result that must be bettered. `restore_best_weights`: go back to those of the best epoch at the end.
+    `start_from_epoch`: epochs before it are not looked at.
+    """
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        min_delta: float = 0,
+        patience: int = 0,
+        verbose: int = 0,
+        mode: str = "auto",
+        baseline: float | None = None,
+        restore_best_weights: bool = False,
+        start_from_epoch: int = 0,
+    ) -> None:
+        super().__init__(monitor, mode, min_delta, patience)
+        self.verbose = verbose
+        self.baseline = baseline
+        self.restore_best_weights = restore_best_weights
+        self.start_from_epoch = start_from_epoch
+        self.stopped_epoch = 0
+        self.best_epoch = 0
+        self.best_weights: list[Any] | None = None
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        self.wait = self.stopped_epoch = self.best_epoch = 0
+        self.best, self.best_weights = np.inf, None
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        value = self.present(logs)
+        if epoch < self.start_from_epoch:
+            return
+        if self.restore_best_weights and self.best_weights is None:
+            self.best_weights, self.best_epoch = self.model.get_weights(), epoch
+        self.wait += 1
+        if self.is_better(value, self.best):
+            self.best, self.best_epoch = value, epoch
+            if self.restore_best_weights:
+                self.best_weights = self.model.get_weights()
+            if self.baseline is None or self.is_better(value, self.sign * self.baseline):
+                self.wait = 0
+            return
+        if self.wait >= self.patience and epoch > 0:
+            self.stopped_epoch = epoch
+            self.model.stop_training = True
+
+    def on_train_end(self, logs: Logs = None) -> None:
+        if self.stopped_epoch and self.verbose:
+            print(f"Epoch {self.stopped_epoch + 1}: early stopping")
+        if self.restore_best_weights and self.best_weights is not None:
+            if self.verbose:
+                print(f"Restoring model weights from the end of the best epoch: {self.best_epoch + 1}.")
+            self.model.set_weights(self.best_weights)
+
+
+class ReduceLROnPlateau(Watcher):
+    """Multiplies the learning rate by `factor` when `monitor` has not become better for `patience` epochs.
+
+    After that it waits `cooldown` epochs before it counts again; the rate never falls below `min_lr`.
+    """
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        factor: float = 0.1,
+        patience: int = 10,
+        verbose: int = 0,
+        mode: str = "auto",
+        min_delta: float = 1e-4,
+        cooldown: int = 0,
+        min_lr: float = 0.0,
+    ) -> None:
+        if factor >= 1.0:
+            raise InvalidArgumentError(f"`factor` must be below 1, received {factor!r}.")
+        super().__init__(monitor, mode, min_delta, patience)
+        self.factor = factor
+        self.verbose = verbose
+        self.cooldown = cooldown
+        self.cooldown_counter = 0
+        self.min_lr = min_lr
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        self.wait = self.cooldown_counter = 0
+        self.best = np.inf
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        rate = float(np.float32(self.model.optimizer.learning_rate))
+        if logs is not None:
+            logs["learning_rate"] = rate
+        value = self.present(logs)
+        if self.cooldown_counter > 0:
+            self.cooldown_counter -= 1
+            self.wait = 0
+        if self.is_better(value, self.best):
+            self.best, self.wait = value, 0
+        elif self.cooldown_counter <= 0:
+            self.wait += 1
+            if self.wait >= self.patience and rate > self.min_lr:
+                self.model.optimizer.learning_rate = max(rate * self.factor, self.min_lr)
+                if self.verbose:
+                    print(f"Epoch {epoch + 1}: the learning rate becomes {max(rate * self.factor, self.min_lr):.6g}.")
+                self.cooldown_counter, self.wait = self.cooldown, 0
+
+
+class LearningRateScheduler(Callback):
+    """Sets the learning rate to `schedule(epoch, learning_rate)` before each epoch."""
+
+    def __init__(self, schedule: Callable[..., Any], verbose: int = 0) -> None:
+        self.schedule = schedule
+        self.verbose = verbose
+
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
+        try:
+            rate = self.schedule(epoch, float(np.float32(self.model.optimizer.learning_rate)))
+        except TypeError:  # Keras allows a function of the epoch alone
+            rate = self.schedule(epoch)
+        if not isinstance(rate, (float, np.floating, np.ndarray)) and not hasattr(rate, "numpy"):
+            raise DTypeError(f"The schedule must give a float, received {rate!r}.")
+        self.model.optimizer.learning_rate = float(rate)
+        if self.verbose:
+            print(f"Epoch {epoch + 1}: the learning rate is {float(rate):.6g}.")
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        if logs is not None:
+            logs["learning_rate"] = float(np.float32(self.model.optimizer.learning_rate))
+
+
+class CSVLogger(Callback):
+    """Writes every epoch's results as a row of a CSV file, each row at once; `append` goes on with a file."""
+
+    def __init__(self, filename: Any, separator: str = ",", append: bool = False) -> None:
+        self.filename = filename
+        self.separator = separator
+        self.append = append
+        self._file: Any = None
+        self._keys: list[str] = []
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        self._file = open(self.filename, "a" if self.append else "w", newline="", encoding="utf-8")  # noqa: SIM115
+        self._keys = []
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        writer = csv.writer(self._file, delimiter=self.separator)
+        if not self._keys:
+            self._keys = sorted(logs or {})
+            if self._file.tell() == 0:
+                writer.writerow(["epoch", *self._keys])
+        writer.writerow([epoch, *((logs or {}).get(key, "NA") for key in self._keys)])
+        self._file.flush()
+
+    def on_train_end(self, logs: Logs = None) -> None:
+        self._file.close()
+
+
+class ProgressBar(Callback):
+    """One tqdm bar an epoch with the results so far (`verbose=1`), or one line an epoch (`verbose=2`)."""
+
+    reads_batch_logs = False
+
+    def __init__(self, verbose: int) -> None:
+        self.verbose = verbose
+        self._bar: Any = None
+
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
+        if self.verbose == 1:
+            from tqdm.auto import tqdm
+
+            said = f"Epoch {epoch + 1}/{self.params['epochs']}"
+            self._bar = tqdm(total=self.params["steps"], desc=said, unit="step", mininterval=0.1)
+
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        if self._bar is not None:
+            self._bar.update()
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        said = {key: f"{value:.4g}" for key, value in (logs or {}).items()}
+        if self._bar is not None:
+            self._bar.set_postfix(said)
+            self._bar.close()
+            self._bar = None
+        else:
+            print(f"Epoch {epoch + 1}/{self.params['epochs']} - " + " - ".join(f"{k}: {v}" for k, v in said.items()))

@@ -1,0 +1,224 @@
+"""`fit`, `evaluate` and `predict`: what a loop by hand gives, Keras's rules for data, callbacks' decisions, errors."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import minitrain as mt
+from minitrain import callbacks, layers
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(100, 4)).astype("float32")
+Y = (X[:, :1] ** 2 - X[:, 1:2]).astype("float32")
+CLASSES = (X[:, 0] > 0).astype("int64") + (X[:, 1] > 0)
+
+
+def small(units=1, activation=None, **options):
+    mt.random.set_seed(1)
+    model = mt.Sequential([layers.Dense(8, activation="tanh"), layers.Dense(units, activation=activation)])
+    model.build((None, 4))
+    model.compile(**{"optimizer": "sgd", "loss": "mse", **options})
+    return model
+
+
+def test_fit_takes_the_steps_of_a_loop_by_hand():
+    model = small()
+    twin = small()
+    history = model.fit(X, Y, batch_size=32, epochs=2, shuffle=False, verbose=0)
+    loss_fn, optimizer = mt.losses.MeanSquaredError(), mt.optimizers.SGD()
+    for _ in range(2):
+        total = 0.0
+        for start in range(0, 100, 32):
+            x, y = X[start : start + 32], Y[start : start + 32]
+            with mt.GradientTape() as tape:
+                loss = loss_fn(y, twin(x, training=True))
+            optimizer.apply_gradients(zip(tape.gradient(loss, twin.trainable_variables), twin.trainable_variables))
+            total += float(loss) * len(x)
+    for mine, its in zip(model.get_weights(), twin.get_weights()):
+        np.testing.assert_array_equal(mine, its)
+    assert history.history["loss"][-1] == pytest.approx(total / 100)
+    assert history.epoch == [0, 1]
+
+
+def test_evaluate_and_predict_see_all_rows():
+    model = small(metrics=["mae"])
+    predicted = model.predict(X, batch_size=32, verbose=0)
+    np.testing.assert_allclose(predicted, model(X), rtol=1e-6)
+    found = model.evaluate(X, Y, verbose=0, return_dict=True)
+    assert found["loss"] == pytest.approx(np.mean((predicted - Y) ** 2), rel=1e-5)
+    assert found["mae"] == pytest.approx(np.abs(predicted - Y).mean(), rel=1e-5)
+    assert model.evaluate(X, Y, verbose=0) == [found["loss"], found["mae"]]
+    assert model.metrics_names == ["loss", "mae"]
+    assert isinstance(small().evaluate(X, Y, verbose=0), float)
+
+
+@pytest.mark.parametrize("as_given", [list, mt.constant, pd.DataFrame], ids=["list", "tensor", "frame"])
+def test_data_of_every_kind_train_alike(as_given):
+    model = small()
+    model.fit(as_given(X.tolist()), as_given(Y.tolist()), epochs=1, verbose=0, shuffle=False)
+    expected = small()
+    expected.fit(X, Y, epochs=1, verbose=0, shuffle=False)
+    np.testing.assert_array_equal(model.get_weights()[0], expected.get_weights()[0])
+
+
+def test_an_iterable_of_batches_trains_like_arrays():
+    batches = [(X[at : at + 32], Y[at : at + 32]) for at in range(0, 100, 32)]
+    expected = small()
+    expected.fit(X, Y, epochs=2, verbose=0, shuffle=False)
+    for source, steps in ((batches, None), (iter(batches * 2), 4)):
+        model = small()
+        model.fit(source, epochs=2, steps_per_epoch=steps, verbose=0)
+        np.testing.assert_array_equal(model.get_weights()[0], expected.get_weights()[0])
+
+
+def test_the_same_seed_gives_the_same_weights_whatever_is_watched():
+    plain, watched = small(), small(metrics=["mae"])
+    mt.random.set_seed(3)
+    plain.fit(X, Y, epochs=3, verbose=0)
+    mt.random.set_seed(3)
+    watched.fit(X, Y, epochs=3, verbose=2, validation_data=(X, Y), callbacks=[callbacks.EarlyStopping(patience=9)])
+    np.testing.assert_array_equal(plain.get_weights()[0], watched.get_weights()[0])
+
+
+def test_accuracy_chooses_its_form():
+    sparse = small(
+        3, "softmax", loss="sparse_categorical_crossentropy", metrics=["accuracy"], optimizer=mt.optimizers.Adam(0.02)
+    )
+    history = sparse.fit(X, CLASSES, epochs=60, verbose=0)
+    assert history.history["accuracy"][-1] > 0.85
+    one_hot = small(3, "softmax", loss="categorical_crossentropy", metrics=["acc"])
+    assert "acc" in one_hot.fit(X, np.eye(3)[CLASSES], verbose=0).history
+    binary = small(1, "sigmoid", loss="binary_crossentropy", metrics=["accuracy", "AUC"])
+    found = binary.evaluate(X, CLASSES > 0, verbose=0, return_dict=True)
+    assert found["accuracy"] == pytest.approx(np.mean((binary.predict(X)[:, 0] > 0.5) == (CLASSES > 0)), rel=1e-6)
+
+
+def test_weights_of_classes_and_samples():
+    factors = {0: 1.0, 1: 2.0, 2: 0.5}
+    weights = np.array([factors[int(each)] for each in CLASSES], "float32")
+    by_class, by_sample = (small(3, "softmax", loss="sparse_categorical_crossentropy") for _ in range(2))
+    by_class.fit(X, CLASSES, class_weight=factors, verbose=0, shuffle=False)
+    by_sample.fit(X, CLASSES, sample_weight=weights, verbose=0, shuffle=False)
+    np.testing.assert_array_equal(by_class.get_weights()[0], by_sample.get_weights()[0])
+    model = small(metrics=["mae"], weighted_metrics=["mae"])
+    found = model.evaluate(X, Y, sample_weight=weights, verbose=0, return_dict=True)
+    errors = np.abs(model.predict(X) - Y)[:, 0]
+    assert found["weighted_mae"] == pytest.approx(np.average(errors, weights=weights), rel=1e-5)
+    assert found["mae"] == pytest.approx(errors.mean(), rel=1e-5)
+
+
+def test_validation_split_takes_the_last_rows():
+    model = small()
+    seen = model.fit(X, Y, validation_split=0.2, epochs=2, verbose=0, validation_freq=2).history["val_loss"]
+    assert seen == [pytest.approx(model.evaluate(X[80:], Y[80:], verbose=0))]
+
+
+def test_early_stopping_restores_the_best_weights():
+    model = small(optimizer=mt.optimizers.SGD(0.0))
+    scripted = iter([3.0, 1.0, 2.0, 1.5, 1.2, 9.0])
+    kept = []
+
+    class Script(callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            self.model.layers[0].bias.assign_add(np.ones(8))
+            logs["score"] = next(scripted)
+            kept.append(self.model.get_weights()[1])
+
+    stopper = callbacks.EarlyStopping("score", patience=3, restore_best_weights=True)
+    history = model.fit(X, Y, epochs=20, verbose=0, callbacks=[Script(), stopper])
+    assert history.history["score"] == [3.0, 1.0, 2.0, 1.5, 1.2]
+    assert (stopper.stopped_epoch, stopper.best_epoch) == (4, 1)
+    np.testing.assert_array_equal(model.get_weights()[1], kept[1])
+
+
+def test_callbacks_of_the_learning_rate(tmp_path):
+    model = small(optimizer=mt.optimizers.SGD(0.5))
+    lowered = callbacks.ReduceLROnPlateau("loss", factor=0.5, patience=1, min_delta=1e9)
+    rates = model.fit(X, Y, epochs=4, verbose=0, callbacks=[lowered]).history["learning_rate"]
+    assert rates == [0.5, 0.5, 0.25, 0.125]
+    log = callbacks.CSVLogger(tmp_path / "log.csv")
+    halved = callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2)
+    model.fit(X, Y, epochs=2, verbose=0, callbacks=[halved, log])
+    frame = pd.read_csv(tmp_path / "log.csv")
+    assert frame["learning_rate"].tolist() == [0.03125, 0.015625]
+
+
+def test_hooks_are_called_in_order_and_a_nan_stops():
+    called = []
+    hooks = {name: lambda *args, name=name: called.append(name) for name in ("on_train_begin", "on_epoch_begin")}
+    model = small(optimizer=mt.optimizers.SGD(1e30))
+    model.fit(X, Y, epochs=5, verbose=0, callbacks=[callbacks.LambdaCallback(**hooks), callbacks.TerminateOnNaN()])
+    assert called == ["on_train_begin", "on_epoch_begin"]
+
+
+def test_a_step_of_ones_own():
+    class Own(mt.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = layers.Dense(1)
+            self.seen = mt.metrics.Mean(name="seen")
+
+        def call(self, x):
+            return self.dense(x)
+
+        def train_step(self, data):
+            x, y = data
+            with mt.GradientTape() as tape:
+                loss = self.compute_loss(y=y, y_pred=self(x, training=True))
+            gradients = tape.gradient(loss, self.trainable_variables)
+            self.optimizer.apply_gradients(zip(gradients, self.trainable_variables))
+            self.seen.update_state(loss)
+            return {"seen": self.seen.result()}
+
+    model = Own()
+    model.compile(optimizer="adam", loss="mse")
+    history = model.fit(X, Y, epochs=3, verbose=0).history
+    assert list(history) == ["seen"]
+    assert history["seen"][-1] < history["seen"][0]
+    assert model.train_on_batch(X, Y, return_dict=True).keys() == {"seen"}
+
+
+def test_sequential_comes_back_from_its_configuration(capsys):
+    model = small()
+    twin = mt.Sequential.from_config(model.get_config())
+    twin.build((None, 4))
+    twin.set_weights(model.get_weights())
+    np.testing.assert_array_equal(twin.predict(X), model.predict(X))
+    model.summary()
+    assert "Total 49, trainable 49, not trainable 0" in capsys.readouterr().out
+    started = mt.Sequential([layers.InputLayer((4,)), layers.Dense(2)])
+    assert started.count_params() == 10
+    assert [each.name for each in started.layers] == [started.pop().name]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ((X[:9], Y), ValueError, "same number of rows: x has 9, y has 100"),
+        ((X[:0], Y[:0]), ValueError, "`x` has no rows"),
+        ((np.where(X > 2, np.nan, X), Y), ValueError, "`x` holds nan at"),
+        ((pd.DataFrame({"a": ["u", "v"], "b": [1, 2]}), [1.0, 2.0]), TypeError, "the column a"),
+        ((X, Y, 0), ValueError, "`batch_size` must be a positive integer, received 0"),
+        ((X, Y, 32, 0), ValueError, "`epochs` must be a positive integer"),
+        (([[1.0], [1.0, 2.0]], Y[:2]), ValueError, "rows have different lengths"),
+        ((5,), TypeError, "an array, a table or an iterable"),
+    ],
+)
+def test_bad_data_are_refused_before_training(arguments, error, message):
+    model = small()
+    before = model.get_weights()
+    with pytest.raises(error, match=message):
+        model.fit(*arguments, verbose=0)
+    np.testing.assert_array_equal(model.get_weights()[0], before[0])
+
+
+def test_mistakes_in_compile_are_named():
+    model = mt.Sequential([layers.Dense(1)])
+    with pytest.raises(RuntimeError, match=r"Call `model.compile\(optimizer, loss\)` before `model.fit`"):
+        model.fit(X, Y)
+    for options, message in (({"loss": "msee"}, "mse"), ({"optimizer": "adm"}, "adam"), ({"metrics": ["maee"]}, "mae")):
+        with pytest.raises(ValueError, match=message):
+            model.compile(**options)
+    model.compile(loss="mse")
+    with pytest.raises(ValueError, match=r"watches 'val_loss'.*validation_data"):
+        model.fit(X, Y, verbose=0, callbacks=[callbacks.EarlyStopping()])

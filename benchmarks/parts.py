@@ -99,6 +99,21 @@ def training_step() -> list[str]:
     return lines
 
 
+def fit_step() -> list[str]:
+    rows = 64 * BATCH
+    naive, _, count = steps(rows, [8, 30, 30, 1])
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(rows, 8)).astype("float32"), rng.normal(size=(rows, 1)).astype("float32")
+    dense = mt.layers.Dense
+    model = mt.Sequential([mt.Input((8,)), dense(30, activation="relu"), dense(30, activation="relu"), dense(1)])
+    model.compile("sgd", "mse")
+    hand, ours = (each / count for each in compare(naive, lambda: model.fit(x, y, verbose=0)))
+    return [
+        "A training step of fit, us                     naive NumPy    fit   ratio   goal 1.5",
+        f"  {'8-30-30-1, MSE, SGD, batch 32':44s} {hand:12.1f} {ours:6.1f} {ours / hand:7.2f}",
+    ]
+
+
 def adam_update() -> list[str]:
     n = 1_000_000
     rng = np.random.default_rng(0)
@@ -137,7 +152,7 @@ def main() -> None:
     options = parser.parse_args()
     versions = f"minitrain {mt.__version__}, NumPy {np.__version__}, Python {platform.python_version()}"
     start = time.perf_counter()
-    parts = [training_step(), adam_update()]
+    parts = [training_step(), fit_step(), adam_update()]
     text = "\n\n".join([f"{versions}; one BLAS thread; medians of {ROUNDS} interleaved rounds", *map("\n".join, parts)])
     print(text)
     print(f"({time.perf_counter() - start:.0f} s)")

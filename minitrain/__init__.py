@@ -62,6 +62,7 @@ from minitrain.engine.tape import GradientTape, UnconnectedGradients
 from minitrain.engine.tensor import Tensor, is_tensor
 from minitrain.engine.transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from minitrain.engine.variable import Variable
+from minitrain.layers import Input
 from minitrain.models import Model, Sequential
 from minitrain.ops.creation import (
     eye,

@@ -4,7 +4,7 @@ from typing import Any
 
 from minitrain.layers.activation import ELU, LeakyReLU, PReLU, ReLU, Softmax
 from minitrain.layers.base import REGISTRY, Layer
-from minitrain.layers.core import Activation, Dense, Embedding, Identity, InputLayer, Lambda, Masking
+from minitrain.layers.core import Activation, Dense, Embedding, Identity, Input, InputLayer, Lambda, Masking
 from minitrain.layers.merging import Add, Average, Concatenate, Dot, Maximum, Minimum, Multiply, Subtract
 from minitrain.layers.normalization import (
     BatchNormalization,

@@ -228,3 +228,10 @@ class InputLayer(Layer):
             )
             self.need(fits, f"(batch, {', '.join(map(str, self.shape))})", given)
         return inputs
+
+
+def Input(  # noqa: N802  # Keras's name
+    shape: Any = None, batch_size: int | None = None, dtype: Any = None, name: str | None = None
+) -> InputLayer:
+    """What a Sequential starts with, so that its weights are made at once: `Sequential([Input((8,)), Dense(1)])`."""
+    return InputLayer(shape, batch_size, dtype, name)

@@ -80,6 +80,15 @@ def test_the_same_seed_gives_the_same_weights_whatever_is_watched():
     np.testing.assert_array_equal(plain.get_weights()[0], watched.get_weights()[0])
 
 
+def test_set_random_seed_seeds_weights_and_numpy():
+    drawn = []
+    for _ in range(2):
+        mt.utils.set_random_seed(7)
+        drawn.append((mt.random.normal([3]).numpy(), np.random.normal(size=3)))
+    for first, second in zip(*drawn):
+        np.testing.assert_array_equal(first, second)
+
+
 def test_accuracy_chooses_its_form():
     sparse = small(
         3, "softmax", loss="sparse_categorical_crossentropy", metrics=["accuracy"], optimizer=mt.optimizers.Adam(0.02)
@@ -186,8 +195,9 @@ def test_sequential_comes_back_from_its_configuration(capsys):
     np.testing.assert_array_equal(twin.predict(X), model.predict(X))
     model.summary()
     assert "Total 49, trainable 49, not trainable 0" in capsys.readouterr().out
-    started = mt.Sequential([layers.InputLayer((4,)), layers.Dense(2)])
+    started = mt.Sequential([mt.Input((4,)), layers.Dense(2)])
     assert started.count_params() == 10
+    assert mt.Sequential([layers.Dense(2, input_shape=(4,))]).count_params() == 10
     assert [each.name for each in started.layers] == [started.pop().name]
 
 

@@ -227,6 +227,14 @@ class Optimizer(Configurable):
                 self._packs[places[0]] = packed
         self.built = True
 
+    def __getstate__(self) -> dict[str, Any]:
+        # A pack belongs to these very variables; a copy updates its own one by one, with the same numbers.
+        return {**vars(self), "_packs": {}, "_spare": {}}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._place = {id(each): place for place, each in enumerate(self._trainable_variables)}
+
     def _new_slot(self, name: str, variable: Variable) -> Variable:
         shared = name in ("gradient_accumulator", "average")
         shape = tuple(variable.shape) if shared else self.slot_shape(name, tuple(variable.shape))

@@ -136,21 +136,21 @@ class Watcher(Callback):
         grows = mode == "max" or (mode == "auto" and any(each in monitor.lower() for each in rises))
         self.sign = -1.0 if grows else 1.0  # results times this are the better the smaller
         self.min_delta = abs(min_delta)
-        self.best = np.inf
+        self.best: float | None = None
         self.wait = 0
 
     def present(self, logs: Logs) -> float:
-        """The watched result, the better the smaller. Raises InvalidArgumentError where there is none."""
+        """The watched result. Raises InvalidArgumentError where there is none."""
         if self.monitor not in (logs or {}):
             raise InvalidArgumentError(
                 f"{type(self).__name__} watches {self.monitor!r}, which is not among the results: "
                 f"{', '.join(logs or {})}. Is `validation_data` missing?"
             )
-        return self.sign * float((logs or {})[self.monitor])
+        return float((logs or {})[self.monitor])
 
-    def is_better(self, value: float, best: float) -> bool:
-        """Whether it is by more than `min_delta`."""
-        return value < best - self.min_delta
+    def is_better(self, value: float, best: float | None) -> bool:
+        """Whether it is by more than `min_delta`, or the first."""
+        return best is None or self.sign * value < self.sign * best - self.min_delta
 
 
 class EarlyStopping(Watcher):
@@ -182,7 +182,7 @@ class EarlyStopping(Watcher):
 
     def on_train_begin(self, logs: Logs = None) -> None:
         self.wait = self.stopped_epoch = self.best_epoch = 0
-        self.best, self.best_weights = np.inf, None
+        self.best = self.best_weights = None
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         value = self.present(logs)
@@ -195,7 +195,7 @@ class EarlyStopping(Watcher):
             self.best, self.best_epoch = value, epoch
             if self.restore_best_weights:
                 self.best_weights = self.model.get_weights()
-            if self.baseline is None or self.is_better(value, self.sign * self.baseline):
+            if self.baseline is None or self.is_better(value, self.baseline):
                 self.wait = 0
             return
         if self.wait >= self.patience and epoch > 0:
@@ -239,7 +239,7 @@ class ReduceLROnPlateau(Watcher):
 
     def on_train_begin(self, logs: Logs = None) -> None:
         self.wait = self.cooldown_counter = 0
-        self.best = np.inf
+        self.best = None
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         rate = float(np.float32(self.model.optimizer.learning_rate))

@@ -1,5 +1,8 @@
 """`fit`, `evaluate` and `predict`: what a loop by hand gives, Keras's rules for data, callbacks' decisions, errors."""
 
+import copy
+import pickle
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -185,6 +188,19 @@ def test_a_step_of_ones_own():
     assert list(history) == ["seen"]
     assert history["seen"][-1] < history["seen"][0]
     assert model.train_on_batch(X, Y, return_dict=True).keys() == {"seen"}
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+def test_a_copy_goes_on_training_by_itself(copied):
+    model = small(optimizer="adam")
+    model.fit(X, Y, verbose=0, shuffle=False)
+    twin = copied(model)
+    before = model.get_weights()
+    twin.fit(X, Y, verbose=0, shuffle=False)
+    np.testing.assert_array_equal(model.get_weights()[0], before[0])
+    model.fit(X, Y, verbose=0, shuffle=False)
+    for mine, its in zip(model.get_weights(), twin.get_weights()):
+        np.testing.assert_allclose(mine, its, rtol=1e-6, atol=1e-7)
 
 
 def test_sequential_comes_back_from_its_configuration(capsys):

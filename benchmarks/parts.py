@@ -9,20 +9,16 @@ place. One BLAS thread; medians of interleaved rounds.
 
 from __future__ import annotations
 
-import argparse
 import itertools
-import platform
 import statistics
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from tape import best_of  # sets BLAS to one thread before NumPy is imported anywhere
+from tape import ROUNDS, best_of, report  # sets BLAS to one thread before NumPy is imported anywhere
 
 import minitrain as mt
 
-ROUNDS = 15
 BATCH = 32
 
 
@@ -146,19 +142,5 @@ def adam_update() -> list[str]:
     ]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--write", action="store_true", help="keep the result in benchmarks/parts.txt")
-    options = parser.parse_args()
-    versions = f"minitrain {mt.__version__}, NumPy {np.__version__}, Python {platform.python_version()}"
-    start = time.perf_counter()
-    parts = [training_step(), fit_step(), adam_update()]
-    text = "\n\n".join([f"{versions}; one BLAS thread; medians of {ROUNDS} interleaved rounds", *map("\n".join, parts)])
-    print(text)
-    print(f"({time.perf_counter() - start:.0f} s)")
-    if options.write:
-        (Path(__file__).parent / "parts.txt").write_text(text + "\n")
-
-
 if __name__ == "__main__":
-    main()
+    report(__doc__, Path(__file__).with_suffix(".txt"), training_step, fit_step, adam_update)

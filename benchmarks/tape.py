@@ -202,17 +202,19 @@ def imports() -> list[str]:
     ]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--write", action="store_true", help="keep the result in benchmarks/tape.txt")
+def report(description: str | None, path: Path, *tables: Callable[[], list[str]]) -> None:
+    """Print the tables, and keep them in `path` with --write."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--write", action="store_true", help=f"keep the result in benchmarks/{path.name}")
     options = parser.parse_args()
     versions = f"minitrain {mt.__version__}, NumPy {np.__version__}, Python {platform.python_version()}"
-    parts = [overhead_forward(), forward_and_backward(), against_frameworks(), imports()]
+    parts = [table() for table in tables]
     text = "\n\n".join([f"{versions}; one BLAS thread; medians of {ROUNDS} interleaved rounds", *map("\n".join, parts)])
     print(text)
     if options.write:
-        (Path(__file__).parent / "tape.txt").write_text(text + "\n")
+        path.write_text(text + "\n")
 
 
 if __name__ == "__main__":
-    main()
+    here = Path(__file__).with_suffix(".txt")
+    report(__doc__, here, overhead_forward, forward_and_backward, against_frameworks, imports)

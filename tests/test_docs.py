@@ -1,6 +1,7 @@
 """What README and CONTRIBUTING show is so: their Python runs."""
 
 import re
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,16 @@ ROOT = Path(__file__).parent.parent
 
 def python_blocks(name: str) -> list[str]:
     return re.findall(r"```python\n(.*?)```", (ROOT / name).read_text(), flags=re.DOTALL)
+
+
+@contextmanager
+def restored(registry):
+    """Whatever is registered inside is forgotten afterwards."""
+    kept, members = dict(registry.entries), list(registry.members)
+    try:
+        yield
+    finally:
+        registry.entries, registry.members = kept, members
 
 
 def test_the_readmes_python_runs_and_prints_what_it_says(capsys):
@@ -47,46 +58,37 @@ def test_the_operation_that_contributing_shows_works():
 def test_the_loss_that_contributing_shows_works():
     block = next(each for each in python_blocks("CONTRIBUTING.md") if "RootAbsoluteError" in each)
     registry = mt.losses.get.__globals__["REGISTRY"]
-    kept, members = dict(registry.entries), list(registry.members)
-    try:
+    with restored(registry):
         names: dict = {}
         exec(block, names)
         made = mt.losses.get({"class_name": "RootAbsoluteError", "config": {"reduction": "sum"}})
         assert float(made(np.zeros((2, 3)), np.ones((2, 3)))) == pytest.approx(2.0, rel=1e-5)
         assert mt.losses.get("rae") is names["root_absolute_error"]
-    finally:
-        registry.entries, registry.members = kept, members
 
 
 def test_the_layer_that_contributing_shows_works():
     from minitrain.layers.base import REGISTRY
 
     block = next(each for each in python_blocks("CONTRIBUTING.md") if "class Gain" in each)
-    kept, members = dict(REGISTRY.entries), list(REGISTRY.members)
-    try:
+    with restored(REGISTRY):
         names: dict = {"np": np}
         exec(block, names)
         layer = mt.layers.deserialize(mt.layers.serialize(names["Gain"](2.0)))
         np.testing.assert_array_equal(layer(np.ones((2, 3))), np.full((2, 3), 2.0))
         assert len(layer.trainable_weights) == 1
-    finally:
-        REGISTRY.entries, REGISTRY.members = kept, members
 
 
 def test_the_optimizer_that_contributing_shows_works():
     from minitrain.optim.base import REGISTRY
 
     block = next(each for each in python_blocks("CONTRIBUTING.md") if "class SignSGD" in each)
-    kept, members = dict(REGISTRY.entries), list(REGISTRY.members)
-    try:
+    with restored(REGISTRY):
         names: dict = {"np": np}
         exec(block, names)
         optimizer = mt.optimizers.get({"class_name": "SignSGD", "config": {"learning_rate": 0.5, "clipnorm": 1.0}})
         v = mt.Variable([1.0, -1.0])
         optimizer.apply_gradients([(mt.constant([3.0, -0.1]), v)])
         np.testing.assert_array_equal(v, [0.5, -0.5])
-    finally:
-        REGISTRY.entries, REGISTRY.members = kept, members
 
 
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])

@@ -11,7 +11,7 @@ import copy
 import inspect
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -269,13 +269,7 @@ class Layer(Configurable):
     @property
     def losses(self) -> list[Any]:
         """What `add_loss` and activity regularizers added in the last call, and the penalties on trainable weights."""
-        found = []
-        for layer in self._flatten_layers():
-            found += layer._losses
-        for each in self.trainable_weights:
-            if each.regularizer is not None:
-                found.append(as_tensor(each.regularizer(each)))
-        return found
+        return losses_of(self._flatten_layers(), self.trainable_weights)
 
     # ---------------------------------------------------------------------------------------------------------- calling
 
@@ -433,6 +427,12 @@ class _Takes:
 def _signature(cls: type) -> _Takes:
     cls._takes = _Takes(cls.call)  # type: ignore[attr-defined]  # once a class
     return cls._takes  # type: ignore[attr-defined,no-any-return]
+
+
+def losses_of(layers: Iterable[Layer], weights: Iterable[Variable]) -> list[Any]:
+    """What these layers added in their last call, and the penalties on these weights."""
+    added = [loss for layer in layers for loss in layer._losses]
+    return added + [as_tensor(each.regularizer(each)) for each in weights if each.regularizer is not None]
 
 
 def _mask_of(value: Any) -> Any:

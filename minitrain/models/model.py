@@ -17,11 +17,11 @@ from minitrain.engine.convert import as_tensor
 from minitrain.engine.tape import GradientTape
 from minitrain.engine.tensor import Tensor, TensorLike
 from minitrain.errors import DTypeError, InvalidArgumentError, TapeError
-from minitrain.layers.base import Layer
+from minitrain.layers.base import Layer, losses_of
 from minitrain.metrics.base import Metric
 from minitrain.ops.elementwise import add_n
 from minitrain.training.callbacks import CallbackList, History, ProgressBar
-from minitrain.training.data import Batch, Stream, Table, batches_of, need_count
+from minitrain.training.data import Batch, Table, batches_of, need_count
 from minitrain.training.objective import Measures, as_loss
 
 Results = dict[str, float]
@@ -30,17 +30,15 @@ Results = dict[str, float]
 class Known:
     """What a walk over the model found, kept for an epoch: walking takes longer than a small step does."""
 
-    __slots__ = ("layers", "penalized", "variables")
+    __slots__ = ("layers", "variables")
 
     def __init__(self, model: Model) -> None:
         self.layers = list(model._flatten_layers())
         self.variables = model.trainable_variables
-        self.penalized = [each for each in self.variables if each.regularizer is not None]
 
     def losses(self) -> list[Any]:
         """As `Layer.losses`."""
-        added = [loss for layer in self.layers for loss in layer._losses]
-        return added + [as_tensor(each.regularizer(each)) for each in self.penalized]
+        return losses_of(self.layers, self.variables)
 
 
 class Model(Layer):
@@ -241,9 +239,19 @@ class Model(Layer):
         self._need_compiled("fit")
         need_count(epochs, "epochs")
         batches = batches_of(x, y, sample_weight, batch_size, shuffle)
-        validation = self._validation(batches, validation_data, validation_split, validation_batch_size, batch_size)
-        if validation_data is None and validation is not None:
-            batches, validation = validation
+        validation = None
+        if validation_data is not None:
+            parts = validation_data if isinstance(validation_data, tuple) else (validation_data,)
+            if len(parts) > 3:
+                raise InvalidArgumentError("`validation_data` must be (x, y) or (x, y, sample_weight).")
+            validation = batches_of(*parts, batch_size=validation_batch_size or batch_size)
+        elif validation_split:
+            if not isinstance(batches, Table):
+                raise InvalidArgumentError(
+                    "`validation_split` needs arrays; beside an iterable give `validation_data`."
+                )
+            batches, validation = batches.split(validation_split)
+            validation.batch_size = validation_batch_size or validation.batch_size
         if class_weight is not None:
             if not isinstance(batches, Table):
                 raise InvalidArgumentError(
@@ -271,21 +279,6 @@ class Model(Layer):
                 break
         hooks.call("on_train_end", {})
         return self.history
-
-    def _validation(self, batches: Any, data: Any, share: float, size: int | None, batch_size: int | None) -> Any:
-        """What is validated on; with `share`, the pair of what is trained and validated on."""
-        if data is not None:
-            parts = data if isinstance(data, tuple) else (data,)
-            if len(parts) > 3:
-                raise InvalidArgumentError("`validation_data` must be (x, y) or (x, y, sample_weight).")
-            return batches_of(*parts, **{} if isinstance(data, Stream) else {"batch_size": size or batch_size})
-        if not share:
-            return None
-        if not isinstance(batches, Table):
-            raise InvalidArgumentError("`validation_split` needs arrays; give `validation_data` beside an iterable.")
-        first, last = batches.split(share)
-        last.batch_size = size or last.batch_size
-        return first, last
 
     def _train_epoch(self, batches: Iterator[Batch], steps: int | None, hooks: CallbackList) -> Results:
         """Train on the batches, and give the epoch's results."""
@@ -331,10 +324,7 @@ class Model(Layer):
         results = self._test_epoch(batches_of(x, y, sample_weight, batch_size), steps, hooks)
         if verbose not in (0, "auto"):
             print(" - ".join(f"{name}: {value:.4g}" for name, value in results.items()))
-        if return_dict:
-            return results
-        values = list(results.values())
-        return values[0] if len(values) == 1 else values
+        return _as_asked(results, return_dict)
 
     def _test_epoch(self, batches: Any, steps: int | None, hooks: CallbackList) -> Results:
         self.reset_metrics()
@@ -366,7 +356,7 @@ class Model(Layer):
         for place, batch in enumerate(batches_of(x, batch_size=batch_size)):
             if place == steps:
                 break
-            found.append(nest.map_structure(lambda each: as_tensor(each).numpy(), self.predict_step(batch)))
+            found.append(self._predicted(batch))
         if not found:
             raise InvalidArgumentError("There was no batch to predict.")
         return nest.map_structure(lambda *parts: np.concatenate(parts), *found)
@@ -376,26 +366,23 @@ class Model(Layer):
     ) -> Any:
         """One step on one batch; the results since the last `reset_metrics`."""
         self._need_compiled("train_on_batch")
-        return self._as_asked(self.train_step(self._one_batch(x, y, sample_weight, class_weight)), return_dict)
+        return _as_asked(_numbers(self.train_step(self._one_batch(x, y, sample_weight, class_weight))), return_dict)
 
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
         """The results of one batch, added to those since the last `reset_metrics`."""
         self._need_compiled("test_on_batch")
-        return self._as_asked(self.test_step(self._one_batch(x, y, sample_weight, None)), return_dict)
+        return _as_asked(_numbers(self.test_step(self._one_batch(x, y, sample_weight, None))), return_dict)
 
     def predict_on_batch(self, x: Any) -> Any:
         """The outputs for one batch, as ndarrays."""
-        batch = self._one_batch(x, None, None, None)
+        return self._predicted(self._one_batch(x, None, None, None))
+
+    def _predicted(self, batch: Any) -> Any:
         return nest.map_structure(lambda each: as_tensor(each).numpy(), self.predict_step(batch))
 
     def _one_batch(self, x: Any, y: Any, weight: Any, class_weight: Any) -> Any:
         table = Table(x, y, weight)
         return _trimmed(table.parts if class_weight is None else table.weighted(class_weight).parts)
-
-    def _as_asked(self, results: Any, return_dict: bool) -> Any:
-        results = _numbers(results)
-        values = list(results.values())
-        return results if return_dict else values[0] if len(values) == 1 else values
 
     def _need_compiled(self, method: str) -> None:
         if not self._compiled:
@@ -427,6 +414,12 @@ def _numbers(results: Any) -> Results:
     if not isinstance(results, dict):
         raise DTypeError(f"A step must give a dict of results, received {type(results).__name__}.")
     return {name: _number(value) for name, value in results.items()}
+
+
+def _as_asked(results: Results, return_dict: bool) -> Any:
+    """A dict, a list of its values, or the only one."""
+    values = list(results.values())
+    return results if return_dict else values[0] if len(values) == 1 else values
 
 
 def _is_due(epoch: int, frequency: Any) -> bool:

@@ -6,31 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from minitrain.optim.base import REGISTRY, Optimizer, missing_mass, moving_average
+from minitrain.optim.base import REGISTRY, MomentOptimizer, missing_mass, moving_average
 
 
 @REGISTRY.register()
-class Adamax(Optimizer):
+class Adamax(MomentOptimizer):
     """w -= rate * m / ((1 - beta_1 ** t) (u + epsilon)), u the decaying maximum of |g|.
 
     Source: Kingma and Ba (2015), algorithm 2.
     """
 
     slot_names = ("momentum", "norm")
-
-    def __init__(
-        self,
-        learning_rate: Any = 0.001,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-7,
-        weight_decay: float | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(learning_rate=kwargs.pop("lr", learning_rate), weight_decay=weight_decay, **kwargs)
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
 
     def update(self, w: Any, g: Any, slots: list[Any], rate: float, step: int, spare: list[Any]) -> None:
         m, u = slots

@@ -467,6 +467,24 @@ def _norm(arrays: Sequence[Array]) -> float:
     return float(np.sqrt(sum(float(np.dot(flat, flat)) for flat in (each.reshape(-1) for each in arrays))))
 
 
+class MomentOptimizer(Optimizer):
+    """What the relatives of Adam share: two decay rates, and an epsilon that keeps the divisor from 0."""
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        weight_decay: float | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(learning_rate=kwargs.pop("lr", learning_rate), weight_decay=weight_decay, **kwargs)
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+
+
 def moving_average(held: Array, new: Array, decay: float, spare: Array) -> None:
     """held += (new - held) * (1 - decay), in place."""
     np.subtract(new, held, out=spare)

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from minitrain.optim.base import REGISTRY, Optimizer, missing_mass, moving_average, moving_square
+from minitrain.optim.base import REGISTRY, MomentOptimizer, missing_mass, moving_average, moving_square
 
 
 @REGISTRY.register()
-class Lamb(Optimizer):
+class Lamb(MomentOptimizer):
     """w -= rate * |w| / |move| * move, where move is Adam's, for each variable.
 
     Source: You et al. (2020), algorithm 2.
@@ -18,20 +18,6 @@ class Lamb(Optimizer):
 
     slot_names = ("momentum", "velocity")
     is_elementwise = False
-
-    def __init__(
-        self,
-        learning_rate: Any = 0.001,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-7,
-        weight_decay: float | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(learning_rate=kwargs.pop("lr", learning_rate), weight_decay=weight_decay, **kwargs)
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
 
     def update(self, w: Any, g: Any, slots: list[Any], rate: float, step: int, spare: list[Any]) -> None:
         m, v = slots

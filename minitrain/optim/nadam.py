@@ -8,28 +8,14 @@ from typing import Any
 import numpy as np
 
 from minitrain.engine.variable import Variable
-from minitrain.optim.base import REGISTRY, Optimizer, missing_mass, moving_average, moving_square
+from minitrain.optim.base import REGISTRY, MomentOptimizer, missing_mass, moving_average, moving_square
 
 
 @REGISTRY.register()
-class Nadam(Optimizer):
+class Nadam(MomentOptimizer):
     """Adam whose moves look one step ahead, with a momentum that warms up. Source: Dozat (2016), algorithm 2."""
 
     slot_names = ("momentum", "velocity")
-
-    def __init__(
-        self,
-        learning_rate: Any = 0.001,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-7,
-        weight_decay: float | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(learning_rate=kwargs.pop("lr", learning_rate), weight_decay=weight_decay, **kwargs)
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
 
     def build(self, variables: Iterable[Variable]) -> None:
         if not self.built:

@@ -37,52 +37,44 @@ def _positive(value: Any, name: str) -> None:
         raise InvalidArgumentError(f"`{name}` must be positive, received {value!r}.")
 
 
+class SteppedDecay(LearningRateSchedule):
+    """A decay once in `decay_steps`: all the time in between, or at once if `staircase`."""
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        decay_steps: float,
+        decay_rate: float,
+        staircase: bool = False,
+        name: str | None = None,
+    ) -> None:
+        _positive(decay_steps, "decay_steps")
+        self.initial_learning_rate = initial_learning_rate
+        self.decay_steps = decay_steps
+        self.decay_rate = decay_rate
+        self.staircase = staircase
+        self.name = name or type(self).__name__
+
+    def decays(self, step: float) -> float:
+        """How many decays there were, in whole ones if `staircase`."""
+        count = step / self.decay_steps
+        return math.floor(count) if self.staircase else count
+
+
 @REGISTRY.register()
-class ExponentialDecay(LearningRateSchedule):
+class ExponentialDecay(SteppedDecay):
     """initial * decay_rate ** (step / decay_steps), in whole powers if `staircase`."""
 
-    def __init__(
-        self,
-        initial_learning_rate: float,
-        decay_steps: float,
-        decay_rate: float,
-        staircase: bool = False,
-        name: str = "ExponentialDecay",
-    ) -> None:
-        _positive(decay_steps, "decay_steps")
-        self.initial_learning_rate = initial_learning_rate
-        self.decay_steps = decay_steps
-        self.decay_rate = decay_rate
-        self.staircase = staircase
-        self.name = name
-
     def rate(self, step: float) -> float:
-        power = step / self.decay_steps
-        return self.initial_learning_rate * self.decay_rate ** (math.floor(power) if self.staircase else power)
+        return self.initial_learning_rate * self.decay_rate ** self.decays(step)
 
 
 @REGISTRY.register()
-class InverseTimeDecay(LearningRateSchedule):
+class InverseTimeDecay(SteppedDecay):
     """initial / (1 + decay_rate * step / decay_steps), in whole steps if `staircase`."""
 
-    def __init__(
-        self,
-        initial_learning_rate: float,
-        decay_steps: float,
-        decay_rate: float,
-        staircase: bool = False,
-        name: str = "InverseTimeDecay",
-    ) -> None:
-        _positive(decay_steps, "decay_steps")
-        self.initial_learning_rate = initial_learning_rate
-        self.decay_steps = decay_steps
-        self.decay_rate = decay_rate
-        self.staircase = staircase
-        self.name = name
-
     def rate(self, step: float) -> float:
-        count = step / self.decay_steps
-        return self.initial_learning_rate / (1.0 + self.decay_rate * (math.floor(count) if self.staircase else count))
+        return self.initial_learning_rate / (1.0 + self.decay_rate * self.decays(step))
 
 
 @REGISTRY.register()

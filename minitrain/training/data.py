@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -109,12 +110,17 @@ class Table:
         if at == 0 or at == self.rows:
             raise InvalidArgumentError(f"`validation_split`={share} of {self.rows} rows leaves one side empty.")
         first, last = (
-            tuple(None if each is None else each[part] for each in self.parts) for part in (slice(at), slice(at, None))
+            self._with(tuple(None if each is None else each[part] for each in self.parts))
+            for part in (slice(at), slice(at, None))
         )
-        return (
-            Table(*first, batch_size=self.batch_size, shuffle=self.shuffle),
-            Table(*last, batch_size=self.batch_size),
-        )
+        last.shuffle = False
+        return first, last
+
+    def _with(self, parts: tuple[Array, ...]) -> Table:
+        """The same batches of other parts, which were checked already."""
+        other = copy(self)
+        other.parts, other.rows = parts, len(parts[0])
+        return other
 
     def weighted(self, class_weight: dict[int, float]) -> Table:
         """With each row's weight multiplied by that of its class: y holds class numbers, or one-hot rows."""
@@ -123,7 +129,7 @@ class Table:
             raise InvalidArgumentError("`class_weight` needs `y`.")
         classes = y.argmax(-1) if y.ndim > 1 and y.shape[-1] > 1 else y.reshape(-1).astype(np.int64)
         factors = np.array([float(class_weight.get(int(each), 1.0)) for each in classes], config.floatx())
-        return Table(x, y, factors if weight is None else weight * factors, self.batch_size, self.shuffle)
+        return self._with((x, y, factors if weight is None else weight * factors))
 
 
 class Stream:

@@ -20,8 +20,8 @@ FORMS = {
 }
 
 
-class FunctionLoss(Loss):
-    """A function of y_true and y_pred as a loss."""
+class OwnLoss(Loss):
+    """A user's function of y_true and y_pred as a loss."""
 
     def __init__(self, function: Any) -> None:
         super().__init__(name=getattr(function, "__name__", "loss"))
@@ -38,7 +38,8 @@ def as_loss(identifier: Any) -> Loss | None:
         return found
     if not callable(found):
         raise DTypeError(f"`loss` must be a name, a Loss or a function of y_true and y_pred, received {identifier!r}.")
-    return FunctionLoss(found)
+    made = getattr(found, "loss_class", None)
+    return OwnLoss(found) if made is None else made()
 
 
 def as_metric(identifier: Any, y_true: Any, y_pred: Any) -> Metric:
@@ -47,7 +48,7 @@ def as_metric(identifier: Any, y_true: Any, y_pred: Any) -> Metric:
     "accuracy" and "crossentropy" choose the binary, sparse or categorical form by the shapes, as in Keras.
     """
     for family, names in (("accuracy", ACCURACY), ("crossentropy", CROSSENTROPY)):
-        if identifier in names if isinstance(identifier, str) else False:
+        if isinstance(identifier, str) and identifier in names:
             binary, sparse, categorical = FORMS[family]
             t, p = y_true.shape, y_pred.shape
             is_sparse = len(t) < len(p) or t[-1] == 1
@@ -67,7 +68,7 @@ class Measures:
     """The metrics of a model: made at the first batch, whose shapes some names depend on."""
 
     def __init__(self, metrics: Any, weighted_metrics: Any) -> None:
-        self.asked = [*_listed(metrics, "metrics")], [*_listed(weighted_metrics, "weighted_metrics")]
+        self.asked = _listed(metrics, "metrics"), _listed(weighted_metrics, "weighted_metrics")
         for each in (*self.asked[0], *self.asked[1]):
             if not isinstance(each, str) or each not in (*ACCURACY, *CROSSENTROPY):
                 metrics_module.get(each)  # an unknown name is refused here, not in the first step

@@ -33,6 +33,7 @@ from minitrain import (
     optim,
     random,
     regularizers,
+    saving,
     testing,
     utils,
 )
@@ -58,6 +59,7 @@ from minitrain.dtypes import (
 from minitrain.engine.convert import constant, convert_to_tensor
 from minitrain.engine.custom import custom_gradient, grad_pass_through, recompute_grad
 from minitrain.engine.shape import TensorShape
+from minitrain.engine.symbolic import admit as _admit
 from minitrain.engine.tape import GradientTape, UnconnectedGradients
 from minitrain.engine.tensor import Tensor, is_tensor
 from minitrain.engine.transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
@@ -196,6 +198,7 @@ from minitrain.ops.shaping import (
 
 __version__ = "0.1.0"
 
+_admit(globals(), "")
 newaxis = None
 truediv = divide
 mod = floormod

@@ -11,6 +11,7 @@ from typing import Any
 from minitrain import nn
 from minitrain.configuration import Registry
 from minitrain.engine.convert import as_tensor
+from minitrain.engine.symbolic import admit, admitting
 from minitrain.engine.tensor import Tensor
 from minitrain.ops import elementwise, neural, reduction, shaping
 from minitrain.ops.creation import ones_like, zeros_like
@@ -239,6 +240,9 @@ def sparsemax(x: Any, axis: int = -1) -> Tensor:
     return shaping.transpose(out, _axis_last(x, axis)) if order is not x else out
 
 
+admit(globals(), "activations.")
+REGISTRY.members = [admitting(each) for each in REGISTRY.members]
+REGISTRY.entries = {name: admitting(each) for name, each in REGISTRY.entries.items()}
 swish = silu
 hard_swish = hard_silu
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Self
 
 import numpy as np
@@ -16,7 +18,17 @@ import numpy as np
 from minitrain.engine.tensor import TensorLike
 from minitrain.errors import DTypeError, InvalidArgumentError, nearest_names
 
-__all__ = ["Configurable", "Registry", "serialize", "snake_case"]
+__all__ = [
+    "Configurable",
+    "Registry",
+    "custom_object",
+    "custom_object_scope",
+    "get_custom_objects",
+    "register_serializable",
+    "registered_name",
+    "serialize",
+    "snake_case",
+]
 
 
 def snake_case(name: str) -> str:
@@ -31,12 +43,32 @@ class Configurable:
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make an equal object, as plain data."""
-        return {name: serialize(getattr(self, name)) for name in _arguments(type(self))}
+        found = {}
+        given: dict[str, Any] = {}
+        for name in _arguments(type(self)):
+            if hasattr(self, name):
+                found[name] = serialize(getattr(self, name))
+                continue
+            given = given or _given(self)
+            if name in given:
+                found[name] = serialize(given[name])
+        return found
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
         """An object made from what `get_config` gave."""
         return cls(**config)
+
+
+def _given(made: Any) -> dict[str, Any]:
+    """The arguments that an object was made with, where its class keeps them."""
+    args, kwargs = getattr(made, "_made_with", ((), {}))
+    try:
+        bound = inspect.signature(type(made).__init__).bind(made, *args, **kwargs)
+    except TypeError:
+        return dict(kwargs)
+    bound.apply_defaults()
+    return dict(bound.arguments)
 
 
 def _arguments(cls: type) -> list[str]:
@@ -55,7 +87,7 @@ def _arguments(cls: type) -> list[str]:
 def serialize(value: Any) -> Any:
     """Plain data for a value of a configuration: objects become {"class_name", "config"}, functions their name."""
     if isinstance(value, Configurable) or (hasattr(value, "get_config") and not isinstance(value, type)):
-        return {"class_name": type(value).__name__, "config": value.get_config()}
+        return {"class_name": registered_name(type(value)), "config": value.get_config()}
     if isinstance(value, TensorLike):
         value = value.numpy()
     if isinstance(value, (np.ndarray, np.generic)):
@@ -65,8 +97,69 @@ def serialize(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: serialize(each) for key, each in value.items()}
     if callable(value) and hasattr(value, "__name__"):
-        return value.__name__
+        return registered_name(value)
     return value
+
+
+# ---------------------------------------------------------------------------------------------------- custom objects
+
+_registered: dict[str, Any] = {}  # "package>name" -> what `register_serializable` decorated
+_names: dict[Any, str] = {}  # the other way round
+
+
+class _Scopes(threading.local):
+    """The scopes that are open in a thread, the innermost last."""
+
+    def __init__(self) -> None:
+        self.open: list[dict[str, Any]] = []
+
+
+_scopes = _Scopes()
+
+
+def register_serializable(package: str = "Custom", name: str | None = None) -> Callable[[Any], Any]:
+    """Decorate a class or function of one's own, so that saved models may name it: as "package>name"."""
+
+    def decorate(target: Any) -> Any:
+        full = f"{package}>{name or target.__name__}"
+        if isinstance(target, type) and not hasattr(target, "get_config"):
+            raise InvalidArgumentError(f"{target.__name__} needs a `get_config` method to be written down.")
+        _registered[full] = target
+        _names[target] = full
+        return target
+
+    return decorate
+
+
+@contextmanager
+def custom_object_scope(custom_objects: dict[str, Any]) -> Iterator[None]:
+    """Within this `with` block, names in configurations may stand for these classes and functions."""
+    _scopes.open.append(dict(custom_objects))
+    try:
+        yield
+    finally:
+        _scopes.open.pop()
+
+
+def get_custom_objects() -> dict[str, Any]:
+    """The dict of registered classes and functions, by name; what is put into it is found too."""
+    return _registered
+
+
+def custom_object(name: str) -> Any:
+    """The user's class or function of that name: from the open scopes, or registered; None where there is none."""
+    for scope in reversed(_scopes.open):
+        if name in scope:
+            return scope[name]
+    return _registered.get(name)
+
+
+def registered_name(target: Any) -> str:
+    """The name under which a class or function is written down."""
+    try:
+        return _names.get(target) or str(target.__name__)
+    except TypeError:  # not hashable
+        return str(target.__name__)
 
 
 class Registry:
@@ -91,6 +184,9 @@ class Registry:
 
     def find(self, name: str) -> Any:
         """The class or function of that name. Raises InvalidArgumentError with the nearest names."""
+        own = custom_object(name)
+        if own is not None:
+            return own
         if name not in self.entries:
             raise InvalidArgumentError(f"Unknown {self.kind}: {name!r}. {nearest_names(name, self.entries)}")
         return self.entries[name]

@@ -3,7 +3,8 @@
     MinitrainError
     ├── InvalidArgumentError (ValueError)     a value that cannot be used: an axis, an option, a label
     │   ├── ShapeError                        shapes that do not fit each other
-    │   └── NonFiniteError                    a NaN or an infinity, found by `debugging`
+    │   ├── NonFiniteError                    a NaN or an infinity, found by `debugging`, or in data
+    │   └── FileFormatError                   a file that is damaged, or not minitrain's
     ├── OutOfRangeError (IndexError)          an index beyond the end of an axis
     ├── DTypeError (TypeError)                a dtype, or a Python type, that cannot be used
     └── TapeError (RuntimeError)              a tape that is used in the wrong order
@@ -17,6 +18,7 @@ from collections.abc import Iterable
 
 __all__ = [
     "DTypeError",
+    "FileFormatError",
     "InvalidArgumentError",
     "MinitrainError",
     "NonFiniteError",
@@ -40,7 +42,11 @@ class ShapeError(InvalidArgumentError):
 
 
 class NonFiniteError(InvalidArgumentError):
-    """A NaN or an infinity appeared where `debugging` was asked to look for them."""
+    """A NaN or an infinity appeared in data, or where `debugging` was asked to look for them."""
+
+
+class FileFormatError(InvalidArgumentError):
+    """A file is damaged, or not of a format that minitrain reads."""
 
 
 class OutOfRangeError(MinitrainError, IndexError):

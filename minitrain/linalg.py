@@ -1,5 +1,6 @@
 """`tf.linalg`: products, diagonals and decompositions of matrices in the last two axes, under TensorFlow's names."""
 
+from minitrain.engine.symbolic import admit as _admit
 from minitrain.ops.creation import eye
 from minitrain.ops.linear import (
     band_part,
@@ -24,3 +25,4 @@ from minitrain.ops.shaping import matrix_transpose
 adjoint = matrix_transpose
 
 __all__ = [name for name in dir() if not name.startswith("_")]
+_admit(globals(), "linalg.")

@@ -1,5 +1,6 @@
 """`tf.math`: elementwise functions, reductions and the rest of mathematics, under TensorFlow's names."""
 
+from minitrain.engine.symbolic import admit as _admit
 from minitrain.ops.elementwise import (
     abs,
     acos,
@@ -98,3 +99,4 @@ mod = floormod
 truediv = divide
 
 __all__ = [name for name in dir() if not name.startswith("_")]
+_admit(globals(), "math.")

@@ -1,5 +1,6 @@
 """`tf.nn`: activations, softmaxes, cross-entropies, normalisation, dropout, under TensorFlow's names."""
 
+from minitrain.engine.symbolic import admit as _admit
 from minitrain.ops.elementwise import log_sigmoid, sigmoid, softplus, tanh
 from minitrain.ops.indexing import embedding_lookup, in_top_k, top_k
 from minitrain.ops.linear import dense
@@ -33,3 +34,4 @@ from minitrain.ops.random import dropout
 from minitrain.ops.reduction import zero_fraction
 
 __all__ = [name for name in dir() if not name.startswith("_")]
+_admit(globals(), "nn.")

@@ -25,6 +25,7 @@ FLOORS = [
     ["activations", "initializers", "regularizers", "constraints"],
     ["losses", "optim"],
     ["metrics", "layers"],
+    ["saving"],
     ["training"],
     ["callbacks", "models"],
     ["__init__"],

@@ -24,6 +24,7 @@ from numpy import asarray, ndarray
 
 from minitrain.dtypes import float_for
 from minitrain.engine.convert import as_tensor, operands, same_dtype, to_dtype
+from minitrain.engine.symbolic import KerasTensor, draw, holds_symbolic
 from minitrain.engine.tensor import Tensor
 from minitrain.engine.trail import STATE
 from minitrain.errors import DTypeError, InvalidArgumentError, MinitrainError, ShapeError
@@ -148,6 +149,8 @@ def _unary(primitive: Primitive, floating: bool) -> Callable[..., Any]:
 
     def op(x: Any, name: str | None = None) -> Tensor:
         if type(x) is not Tensor:
+            if type(x) is KerasTensor:
+                return draw(op, (x,), {})
             x = as_tensor(x)
         array = x._array
         try:
@@ -174,6 +177,8 @@ def _binary(primitive: Primitive, floating: bool) -> Callable[..., Any]:
 
     def op(x: Any, y: Any, name: str | None = None) -> Tensor:
         if type(x) is not Tensor or type(y) is not Tensor:
+            if type(x) is KerasTensor or type(y) is KerasTensor:
+                return draw(op, (x, y), {})
             x, y = operands(x, y)
         a = x._array
         b = y._array
@@ -208,6 +213,8 @@ def _general(primitive: Primitive) -> Callable[..., Any]:
     def op(*inputs: Any, **params: Any) -> Any:
         for x in inputs:
             if type(x) is not Tensor:
+                if holds_symbolic(inputs):
+                    return draw(op, inputs, params)
                 inputs = tuple([as_tensor(each) for each in inputs])
                 break
         arrays = [x._array for x in inputs]

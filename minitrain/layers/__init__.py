@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from minitrain.configuration import registered_name
 from minitrain.layers.activation import ELU, LeakyReLU, PReLU, ReLU, Softmax
 from minitrain.layers.base import REGISTRY, Layer
 from minitrain.layers.core import Activation, Dense, Embedding, Identity, Input, InputLayer, Lambda, Masking
@@ -70,7 +71,7 @@ deserialize = get
 
 def serialize(layer: Layer) -> dict[str, Any]:
     """The class name and configuration of a layer."""
-    return {"class_name": type(layer).__name__, "config": layer.get_config()}
+    return {"class_name": registered_name(type(layer)), "config": layer.get_config()}
 
 
 def add(inputs: Any, **kwargs: Any) -> Any:

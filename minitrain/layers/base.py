@@ -10,8 +10,10 @@ from __future__ import annotations
 import copy
 import inspect
 import threading
+import weakref
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,7 @@ from minitrain import config, initializers, nest, regularizers
 from minitrain.configuration import Configurable, Registry, snake_case
 from minitrain.dtypes import as_dtype
 from minitrain.engine.convert import as_tensor, to_dtype
+from minitrain.engine.symbolic import KerasTensor, Node, draw, holds_symbolic
 from minitrain.engine.tensor import Tensor, TensorLike
 from minitrain.engine.variable import Variable
 from minitrain.errors import DTypeError, InvalidArgumentError, ShapeError, TapeError
@@ -61,9 +64,20 @@ class _Calls(threading.local):
 
     context: object | None = None
     training: bool | None = None
+    allowed: int | None = None  # how many elements of weights may still be made
 
 
 CALLS = _Calls()
+
+
+@contextmanager
+def limited_weights(count: int) -> Iterator[None]:
+    """Within this `with` block layers may make no more than `count` elements of weights: ShapeError beyond."""
+    outer, CALLS.allowed = CALLS.allowed, count
+    try:
+        yield
+    finally:
+        CALLS.allowed = outer
 
 
 class Layer(Configurable):
@@ -80,6 +94,11 @@ class Layer(Configurable):
     """
 
     supports_masking = True
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Layer:
+        made = super().__new__(cls)
+        made.__dict__["_made_with"] = args, kwargs  # for `get_config`
+        return made
 
     def __init__(
         self,
@@ -107,6 +126,7 @@ class Layer(Configurable):
         self._frozen: list[Variable] = []  # trainable ones that `trainable = False` has stopped
         self._losses: list[Any] = []
         self._loss_context: object | None = None
+        self._nodes: list[weakref.ref[Node]] = []
 
     # --------------------------------------------------------------------------------------------------- for subclasses
 
@@ -139,6 +159,10 @@ class Layer(Configurable):
         shape = () if shape is None else (shape,) if isinstance(shape, int) else tuple(shape)
         if any(size is None for size in shape):
             raise ShapeError(f"Layer '{self.name}' cannot make weight {name or 'variable'!r} of unknown size: {shape}.")
+        if CALLS.allowed is not None:
+            CALLS.allowed -= int(np.prod(shape, dtype=np.float64))
+            if CALLS.allowed < 0:
+                raise ShapeError(f"Layer '{self.name}' asks for more weights, of shape {shape}, than the file holds.")
         numpy_dtype = as_dtype(self.dtype if dtype is None else dtype).dtype
         default = "glorot_uniform" if numpy_dtype.kind == "f" else "zeros"
         value = initializers.get(default if initializer is None else initializer)(shape, dtype=as_dtype(numpy_dtype))
@@ -287,6 +311,8 @@ class Layer(Configurable):
                 f"Layer '{self.name}' ({kind.__name__}) needs a value for `{takes.first}`, an array or a Tensor; "
                 f"received {'None' if args else 'nothing'}."
             )
+        if type(first) is not Tensor and holds_symbolic([args, kwargs]):
+            return self._draw(args, kwargs)
         outer, outer_training = CALLS.context, CALLS.training
         training = kwargs.get("training")
         if training is None:
@@ -333,11 +359,47 @@ class Layer(Configurable):
             return type(value)([self._as_input(each) for each in value])
         if isinstance(value, dict):
             return {key: self._as_input(each) for key, each in value.items()}
-        if self._takes_any_input or isinstance(value, (str, bytes, type(None), bool)):
+        if self._takes_any_input or isinstance(value, (str, bytes, type(None), bool, KerasTensor)):
             return value
         return self._as_input(as_tensor(value))
 
     _takes_any_input = False  # whether inputs may be strings, for the lookups
+
+    def _draw(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The layer in the drawing of a functional model: built for the shapes, called when there is data."""
+        if not self.built:
+            self._build_for(args, kwargs)
+
+        def run(*args: Any, **kwargs: Any) -> Any:
+            return self(*args, **(kwargs | {"training": False}))  # examples must change no statistics
+
+        outputs = draw(self, args, kwargs, run)
+        for layer in self._flatten_layers():
+            layer._losses.clear()
+        self._note_node(nest.flatten(outputs)[0].node)
+        return outputs
+
+    def _note_node(self, node: Node) -> None:
+        """Remember where the layer stands in a drawing, weakly: for `input` and `output`."""
+        self._nodes.append(weakref.ref(node))
+
+    def _first_node(self) -> Node:
+        for reference in self._nodes:
+            node = reference()
+            if node is not None:
+                return node
+        raise TapeError(f"Layer '{self.name}' has not been called on a symbolic tensor, so that it has no output yet.")
+
+    @property
+    def input(self) -> Any:
+        """The symbolic input of the layer's first place in a functional model."""
+        found = self._first_node().inputs
+        return found[0] if len(found) == 1 else found
+
+    @property
+    def output(self) -> Any:
+        """The symbolic output of the layer's first place in a functional model."""
+        return self._first_node().outputs
 
     def _build_for(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         shapes = nest.map_structure(
@@ -345,6 +407,7 @@ class Layer(Configurable):
         )
         outer = CALLS.context
         CALLS.context = outer or object()
+        self._build_shape = shapes  # for a file, from which the model is built before its weights are read
         try:
             self.build(shapes)
         finally:
@@ -392,19 +455,19 @@ class Layer(Configurable):
                 copied._numpy_dtype = value
                 continue
             copied.__dict__[key] = (
-                [] if key == "_losses" else None if key == "_loss_context" else copy.deepcopy(value, memo)
+                [] if key in ("_losses", "_nodes") else None if key == "_loss_context" else copy.deepcopy(value, memo)
             )
         return copied
 
     def __getstate__(self) -> dict[str, Any]:
-        return vars(self) | {"_losses": [], "_loss_context": None}
+        return vars(self) | {"_losses": [], "_loss_context": None, "_nodes": []}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
         self._numpy_dtype = as_dtype(self.dtype).dtype  # the very object: unpickled ones are only equal
 
 
-HIDDEN = frozenset(("_weights", "_frozen", "_losses", "_loss_context"))
+HIDDEN = frozenset(("_weights", "_frozen", "_losses", "_loss_context", "_made_with", "_nodes"))
 
 
 class _Takes:

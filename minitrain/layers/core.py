@@ -9,12 +9,14 @@ import numpy as np
 
 from minitrain import activations, constraints, initializers, regularizers
 from minitrain.engine.convert import as_tensor
+from minitrain.engine.symbolic import KerasTensor, Node
 from minitrain.engine.tensor import Tensor
-from minitrain.errors import InvalidArgumentError
+from minitrain.errors import InvalidArgumentError, ShapeError
 from minitrain.layers.base import REGISTRY, Layer
 from minitrain.ops import indexing, linear
 from minitrain.ops.elementwise import add, cast, not_equal
 from minitrain.ops.reduction import reduce_any
+from minitrain.ops.shaping import expand_dims, squeeze
 
 FUSED = {"linear": None, "relu": "relu", "tanh": "tanh"}  # what `linear.dense` takes in
 
@@ -211,27 +213,78 @@ class Masking(Layer):
 
 @REGISTRY.register()
 class InputLayer(Layer):
-    """What a model starts with: passes on inputs of a given shape, batch axis not counted."""
+    """What a model starts with: passes on inputs of a given shape, batch axis not counted.
+
+    `batch_shape` is the shape with the batch axis. `dtype`: "string" for the lookups, else a number's.
+    """
 
     def __init__(
-        self, shape: Any = None, batch_size: int | None = None, dtype: Any = None, name: str | None = None
+        self,
+        shape: Any = None,
+        batch_size: int | None = None,
+        dtype: Any = None,
+        batch_shape: Any = None,
+        name: str | None = None,
     ) -> None:
-        super().__init__(dtype=dtype, name=name)
-        self.shape = None if shape is None else tuple(shape)
-        self.batch_size = batch_size
+        is_text = dtype == "string"
+        super().__init__(dtype=None if is_text else dtype, name=name)
+        if (shape is None) == (batch_shape is None):
+            raise InvalidArgumentError("An input needs either `shape`, without the batch axis, or `batch_shape`.")
+        if batch_shape is None:
+            if not isinstance(shape, (tuple, list)):
+                raise ShapeError(f"`shape` must be a tuple without the batch axis, such as (8,), received {shape!r}.")
+            batch_shape = (batch_size, *shape)
+        self.batch_shape = tuple(batch_shape)
+        self.shape = self.batch_shape[1:]
+        self.batch_size = self.batch_shape[0]
+        if is_text:
+            self.dtype, self._takes_any_input = "string", True
+        self.built = True
+
+    def tensor(self) -> KerasTensor:
+        """A symbolic tensor that starts here."""
+        made = KerasTensor(self.batch_shape, self.dtype, self.name)
+        made._node = node = Node(self, (), {})
+        node.outputs = made
+        self._note_node(node)
+        return made
 
     def call(self, inputs: Any) -> Any:
-        if self.shape is not None:
-            given = tuple(inputs.shape)
-            fits = len(given) == len(self.shape) + 1 and all(
-                want is None or want == size for want, size in zip(self.shape, given[1:], strict=True)
-            )
-            self.need(fits, f"(batch, {', '.join(map(str, self.shape))})", given)
-        return inputs
+        return fitted(inputs, self.batch_shape, self.name)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"batch_shape": self.batch_shape, "dtype": self.dtype, "name": self.name}
+
+
+def fitted(value: Any, want: tuple[int | None, ...], name: str) -> Any:
+    """A value for a model's input, with the last axis of one added or taken that it may lack or have too much.
+
+    Raises ShapeError, naming the input, for any other shape than the input's.
+    """
+    given = tuple(value.shape)
+    if len(given) == len(want) - 1 and want[-1] == 1:
+        value = expand_dims(value, -1)
+    elif len(given) == len(want) + 1 and given[-1] == 1:
+        value = squeeze(value, -1)
+    shape = value.shape
+    if len(shape) != len(want) or any(a is not None and a != b for a, b in zip(want, shape, strict=True)):
+        raise ShapeError(f"Input '{name}' expects data of shape {want}, received shape {given}.")
+    return value
 
 
 def Input(  # noqa: N802  # Keras's name
-    shape: Any = None, batch_size: int | None = None, dtype: Any = None, name: str | None = None
-) -> InputLayer:
-    """What a Sequential starts with, so that its weights are made at once: `Sequential([Input((8,)), Dense(1)])`."""
-    return InputLayer(shape, batch_size, dtype, name)
+    shape: Any = None,
+    batch_size: int | None = None,
+    dtype: Any = None,
+    batch_shape: Any = None,
+    name: str | None = None,
+) -> KerasTensor:
+    """A symbolic tensor that a model starts with: layers are called on it, and `Model(inputs, outputs)` takes it.
+
+    `shape`: without the batch axis; None in it for an axis of any size. At the head of a Sequential it makes the
+    weights at once.
+
+    >>> Input((8,), name="features")
+    <KerasTensor shape=(None, 8), dtype=float32, name=features>
+    """
+    return InputLayer(shape, batch_size, dtype, batch_shape, name).tensor()

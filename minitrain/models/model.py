@@ -13,16 +13,20 @@ from typing import Any
 import numpy as np
 
 from minitrain import nest, optim
+from minitrain.configuration import custom_object_scope, registered_name
 from minitrain.engine.convert import as_tensor
+from minitrain.engine.symbolic import name_of
 from minitrain.engine.tape import GradientTape
 from minitrain.engine.tensor import Tensor, TensorLike
 from minitrain.errors import DTypeError, InvalidArgumentError, TapeError
 from minitrain.layers.base import Layer, losses_of
 from minitrain.metrics.base import Metric
+from minitrain.models.graph import Graph
+from minitrain.models.summary import Summary
 from minitrain.ops.elementwise import add_n
 from minitrain.training.callbacks import CallbackList, History, ProgressBar
-from minitrain.training.data import Batch, Table, batches_of, need_count
-from minitrain.training.objective import Measures, as_loss
+from minitrain.training.data import Batch, Endless, Table, batches_of, need_count
+from minitrain.training.objective import Measures, Objective
 
 Results = dict[str, float]
 
@@ -42,54 +46,100 @@ class Known:
 
 
 class Model(Layer):
-    """A layer with `compile`, `fit`, `evaluate` and `predict`. Users' own define `call`, and `train_step` if they like.
+    """A layer with `compile`, `fit`, `evaluate` and `predict`.
 
-    One output and one array of inputs: losses and metrics for several are for a loop of one's own.
+    `Model(inputs, outputs)` is the functional model between symbolic tensors, each a tensor, a list or a dict. Users'
+    own models define `call`, and `train_step` if they like.
+
+    >>> from minitrain.layers import Dense, Input
+    >>> x = Input((8,))
+    >>> model = Model(x, Dense(1)(Dense(4, activation="relu")(x)))
+    >>> model.count_params()
+    41
     """
 
     optimizer: Any = None
+    loss: Any = None
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(self, inputs: Any = None, outputs: Any = None, *, name: str | None = None, **kwargs: Any) -> None:
+        is_functional = type(self) is Model and inputs is not None
+        super().__init__(name=name or (name_of("functional") if is_functional else None), **kwargs)
         self.stop_training = False
         self.history: History | None = None
         self._compiled = False
+        self._compile_config: dict[str, Any] | None = None
         self._known: Known | None = None
         self._loss_sum = self._loss_count = 0.0
+        self._part_sums: list[float] = []
+        self._graph: Graph | None = None
+        self._graph_layers: list[Layer] = []
+        if (inputs is None) != (outputs is None):
+            raise InvalidArgumentError("A functional Model needs both `inputs` and `outputs`.")
+        if inputs is not None:
+            self._draw_graph(Graph(inputs, outputs))
+
+    def _draw_graph(self, graph: Graph) -> None:
+        """Become the functional model of a graph."""
+        self._graph = graph
+        self._graph_layers = graph.layers
+        self.built = True
 
     def compile(
         self,
         optimizer: Any = "rmsprop",
         loss: Any = None,
-        loss_weights: float | None = None,
+        loss_weights: Any = None,
         metrics: Any = None,
         weighted_metrics: Any = None,
         run_eagerly: bool = False,
+        steps_per_execution: int = 1,
+        jit_compile: Any = "auto",
+        auto_scale_loss: bool = True,
     ) -> None:
         """Say what is minimised, how, and what is reported.
 
         `optimizer`, `loss`: a name, an instance, a function for the loss. `metrics`: a list of names, instances or
         functions of y_true and y_pred; `weighted_metrics` see the sample weights too. "accuracy" chooses its form by
-        the shapes. `loss_weights`: a factor of the loss. `run_eagerly` is taken for Keras's sake: every step is eager.
+        the shapes. `loss_weights`: a factor of the loss. For several outputs `loss`, `loss_weights` and the metrics are
+        lists, or dicts by the outputs' names. `steps_per_execution`: callbacks see every so manieth batch.
         """
-        if loss_weights is not None and not isinstance(loss_weights, (int, float)):
-            raise DTypeError(f"`loss_weights` must be a number, received {loss_weights!r}.")
-        made = optim.get(optimizer), as_loss(loss), Measures(metrics, weighted_metrics)
-        self.optimizer, self.loss, self._measures = made
+        names = None if self._graph is None else self._graph.output_names
+        objective = Objective(loss, loss_weights, names)
+        measures = Measures(metrics, weighted_metrics, names)
+        self.optimizer = optim.get(optimizer)
+        self.loss = objective.losses[0] if objective.is_single else loss
         self.loss_weights = loss_weights
-        self.run_eagerly = run_eagerly
+        self._objective, self._measures = objective, measures
+        self.run_eagerly = bool(run_eagerly)
+        self.steps_per_execution = need_count(steps_per_execution, "steps_per_execution")
+        self.jit_compile = jit_compile
+        self._compile_config = {
+            "loss": loss,
+            "loss_weights": loss_weights,
+            "metrics": metrics,
+            "weighted_metrics": weighted_metrics,
+            "run_eagerly": run_eagerly,
+            "steps_per_execution": steps_per_execution,
+        }
         self._compiled = True
 
     # ------------------------------------------------------------------------------------------------------- what it is
 
     @property
+    def compiled(self) -> bool:
+        """Whether `compile` has been called."""
+        return self._compiled
+
+    @property
     def layers(self) -> list[Layer]:
         """The layers directly below the model."""
-        return self._sublayers()
+        return list(self._graph_layers) if self._graph is not None else self._sublayers()
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
         """The layer of this name, or at this place."""
         if index is not None:
+            if not -len(self.layers) <= index < len(self.layers):
+                raise InvalidArgumentError(f"There is no layer {index}: the model has {len(self.layers)} layers.")
             return self.layers[index]
         for each in self.layers:
             if each.name == name:
@@ -97,63 +147,171 @@ class Model(Layer):
         raise InvalidArgumentError(f"No layer is called {name!r}. There are: {', '.join(x.name for x in self.layers)}.")
 
     @property
+    def inputs(self) -> Any:
+        """The symbolic inputs, as a list. Raises TapeError for a model that is not functional."""
+        return list(self._need_graph("inputs").flat_inputs)
+
+    @property
+    def outputs(self) -> Any:
+        """The symbolic outputs, as a list."""
+        return list(self._need_graph("outputs").flat_outputs)
+
+    @property
+    def input(self) -> Any:
+        """The symbolic input, in the structure that the model was made with."""
+        return self._need_graph("input").inputs
+
+    @property
+    def output(self) -> Any:
+        """The symbolic output, in the structure that the model was made with."""
+        return self._need_graph("output").outputs
+
+    @property
+    def input_shape(self) -> Any:
+        """The shapes of the inputs, with None for the batch axis."""
+        return nest.map_structure(lambda each: each.shape, self.input)
+
+    @property
+    def output_shape(self) -> Any:
+        """The shapes of the outputs, with None for the batch axis."""
+        return nest.map_structure(lambda each: each.shape, self.output)
+
+    @property
+    def input_names(self) -> list[str]:
+        """The names of the inputs."""
+        return [each.name for each in self.inputs]
+
+    @property
+    def output_names(self) -> list[str]:
+        """The names of the outputs, which stand in front of the names of their results."""
+        return self._need_graph("output_names").output_names
+
+    def _need_graph(self, what: str) -> Graph:
+        if self._graph is None:
+            raise TapeError(
+                f"Model '{self.name}' has no `{what}` yet: it is not functional, or not built. Start it with `Input`."
+            )
+        return self._graph
+
+    @property
     def metrics(self) -> list[Metric]:
-        """The metrics of `compile`, then those that are attributes of the model."""
+        """The metrics of `compile`, once the first batch has shown what they are, then those that are attributes."""
         compiled = self._measures.all if self._compiled else []
         return compiled + [each for each in vars(self).values() if isinstance(each, Metric)]
 
     @property
     def metrics_names(self) -> list[str]:
         """What `evaluate` gives, in order."""
-        return ["loss", *(each.name for each in self.metrics)]
+        return list(self._result_names())
+
+    def _result_names(self) -> list[str]:
+        parts = self._objective.shown if self._compiled else []
+        compiled = self._measures.labels if self._compiled else []
+        own = [each.name for each in vars(self).values() if isinstance(each, Metric)]
+        return ["loss", *parts, *compiled, *own]
 
     def reset_metrics(self) -> None:
         """Start all metrics anew, as at the beginning of every epoch."""
         self._loss_sum = self._loss_count = 0.0
+        self._part_sums = []
         for each in self.metrics:
             each.reset_state()
 
     def build(self, input_shape: Any = None) -> None:
         """Make the weights for inputs of this shape, the batch axis included as None or a size."""
-        if input_shape is not None:
+        if input_shape is not None and self._graph is None:
             self.build_by_calling(input_shape)
         self.built = True
 
     def build_by_calling(self, input_shape: Any) -> None:
         """Call the model on zeros: layers make their weights in their first call."""
-        if nest.is_nested(input_shape) and any(isinstance(each, (tuple, list)) for each in input_shape):
-            return  # several inputs: the first real call makes the weights
-        sizes = tuple(input_shape)[1:]
-        if all(isinstance(each, (int, np.integer)) for each in sizes):
-            self.call(Tensor(np.zeros((1, *sizes), self._numpy_dtype)))
+        zeros = _zeros(input_shape, self._numpy_dtype)
+        if zeros is not None:
+            self.call(zeros)
 
-    def summary(self, print_fn: Any = print) -> None:
-        """Print the layers with their numbers of parameters."""
-        rows = [
-            (f"{each.name} ({type(each).__name__})", f"{each.count_params():,}" if each.built else "?")
-            for each in self.layers
-        ]
-        width = max([len("Layer (type)"), *(len(name) for name, _ in rows)]) + 2
-        lines = [f"{type(self).__name__}: {self.name}", f"{'Layer (type)':{width}s}{'Parameters':>12s}"]
-        lines += [f"{name:{width}s}{count:>12s}" for name, count in rows]
-        total, trainable = (sum(int(np.prod(v.shape)) for v in vs) for vs in (self.weights, self.trainable_weights))
-        lines.append(f"Total {total:,}, trainable {trainable:,}, not trainable {total - trainable:,}")
-        print_fn("\n".join(lines))
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        """The outputs for inputs. Models of one's own define it."""
+        if self._graph is None:
+            raise NotImplementedError(f"Model {type(self).__name__} must define call(self, inputs).")
+        return self._graph.run(inputs)
+
+    def summary(
+        self,
+        line_length: int | None = None,
+        positions: Any = None,
+        print_fn: Any = None,
+        expand_nested: bool = False,
+        show_trainable: bool = False,
+        layer_range: Any = None,
+    ) -> None:
+        """Print the layers with the shapes of their outputs and their numbers of parameters."""
+        text = Summary(self, expand_nested, show_trainable).text(line_length)
+        (print_fn or print)(text)
+
+    def _repr_html_(self) -> str:
+        return Summary(self, False, False).html()
+
+    # ---------------------------------------------------------------------------------------------------- written down
+
+    def get_config(self) -> dict[str, Any]:
+        """What makes an equal model, with new weights: its graph, or the arguments of a class of one's own."""
+        if self._graph is not None and type(self).get_config is Model.get_config:
+            return {"name": self.name, "trainable": self.trainable, **self._graph.get_config()}
+        return super().get_config()
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
+        """The model of a configuration, with new weights."""
+        with custom_object_scope(custom_objects or {}):
+            if "calls" not in config:
+                return cls(**config)
+            graph = Graph.from_config(config)
+            made = cls(graph.inputs, graph.outputs, name=config.get("name"))
+            made.trainable = config.get("trainable", True)
+            return made
+
+    def to_json(self, **kwargs: Any) -> str:
+        """The class and configuration as JSON; `model_from_json` makes a model of it."""
+        import json
+
+        return json.dumps({"class_name": registered_name(type(self)), "config": self.get_config()}, **kwargs)
+
+    def save(self, filepath: Any, overwrite: bool = True, **kwargs: Any) -> None:
+        """Write the model to one file: configuration, weights, optimizer and compile settings. See `load_model`."""
+        from minitrain import saving
+
+        saving.save_model(self, filepath, overwrite, **kwargs)
+
+    def save_weights(self, filepath: Any, overwrite: bool = True) -> None:
+        """Write the weights: Keras's layout for ".weights.h5", safetensors for any other name."""
+        from minitrain import saving
+
+        saving.save_weights(self, filepath, overwrite)
+
+    def load_weights(self, filepath: Any, skip_mismatch: bool = False) -> None:
+        """Read weights that `save_weights`, `save` or Keras's `save_weights` wrote. Checked before any is changed."""
+        from minitrain import saving
+
+        saving.load_weights(self, filepath, skip_mismatch)
 
     # --------------------------------------------------------------------------------------------------------- one step
 
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Any:
-        """The loss of a batch: that of `compile` times `loss_weights`, and what the layers added."""
-        parts = []
-        if self.loss is not None and y is not None:
-            value = self.loss(y, y_pred, sample_weight)
-            parts.append(value if self.loss_weights is None else value * self.loss_weights)
-        parts += self.losses if self._known is None else self._known.losses()
-        if not parts:
+        """The loss of a batch: those of `compile` times `loss_weights`, and what the layers added."""
+        parts: list[Any] = []
+        self._parts = parts
+        added = self.losses if self._known is None else self._known.losses()
+        total = None
+        if y is not None and self.loss is not None:
+            parts = self._parts = self._objective.parts(y, y_pred, sample_weight)
+            total = self._objective.total(parts)
+        if total is not None:
+            added = [total, *added]
+        if not added:
             raise InvalidArgumentError("There is nothing to minimise: no `y`, no `loss` in compile, and no `add_loss`.")
-        return parts[0] if len(parts) == 1 else add_n(parts)
+        return added[0] if len(added) == 1 else add_n(added)
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Results:
         """Add a batch to the metrics of `compile`, and give the results so far."""
@@ -163,8 +321,16 @@ class Model(Layer):
 
     def get_metrics_result(self) -> Results:
         """The results since the last reset: the mean loss a sample, and the metrics."""
-        found = {"loss": self._loss_sum / self._loss_count} if self._loss_count else {}
-        found.update({each.name: _number(each.result()) for each in self.metrics})
+        found: Results = {}
+        if self._loss_count:
+            found["loss"] = self._loss_sum / self._loss_count
+            if self._part_sums:
+                for label, total in zip(self._objective.shown, self._part_sums, strict=True):
+                    found[label] = total / self._loss_count
+        if self._compiled:
+            for label, each in zip(self._measures.labels, self._measures.all, strict=True):
+                found[label] = _number(each.result())
+        found.update({each.name: _number(each.result()) for each in vars(self).values() if isinstance(each, Metric)})
         return found
 
     def train_step(self, data: Any) -> Any:
@@ -198,10 +364,15 @@ class Model(Layer):
 
     def _note(self, x: Any, y: Any, y_pred: Any, weight: Any, loss: Any) -> None:
         """Add the loss, as the mean of so many samples, and the batch to the metrics."""
-        rows = len(nest.flatten(x)[0])
+        rows = len(x) if not isinstance(x, (dict, list, tuple)) else len(nest.flatten(x)[0])
         self._loss_sum += float(loss) * rows
         self._loss_count += rows
-        if y is not None:
+        if self._objective.labels:
+            parts = [float(part) * rows for part in self._parts if part is not None]
+            self._part_sums = [a + b for a, b in zip(self._part_sums or [0.0] * len(parts), parts, strict=True)]
+        if type(self).compute_metrics is not Model.compute_metrics:
+            self.compute_metrics(x, y, y_pred, weight)
+        elif y is not None:
             self._measures.update(y, y_pred, weight)
 
     # ---------------------------------------------------------------------------------------- fit, evaluate and predict
@@ -228,23 +399,23 @@ class Model(Layer):
         """Train for `epochs` passes over the data, and give their History.
 
         `x`, `y`: arrays, Tensors, lists, DataFrames; or `x` an iterable of batches (x, y) or (x, y, sample_weight).
-        `batch_size`: 32 by default; the last batch may be smaller. `validation_split`: this share of the last rows,
-        taken before shuffling. `class_weight`: factors of the sample weights by class. `verbose`: 0 for silence, 1 for
-        a bar an epoch, 2 for a line an epoch. `steps_per_epoch`: so many batches an epoch, going on
-        where the epoch before ended.
+        Several inputs or outputs come as tuples, lists or dicts of these. `batch_size`: 32 by default; the last batch
+        may be smaller. `validation_split`: this share of the last rows, taken before shuffling. `class_weight`: factors
+        of the sample weights by class. `verbose`: 0 for silence, 1 for a bar an epoch, 2 for a line an epoch.
+        `steps_per_epoch`: so many batches an epoch, going on where the epoch before ended.
 
         Raises before training: TapeError for a model that is not compiled, ShapeError for rows that do not match,
         DTypeError for what holds no numbers, NonFiniteError for NaN and infinities.
         """
         self._need_compiled("fit")
         need_count(epochs, "epochs")
-        batches = batches_of(x, y, sample_weight, batch_size, shuffle)
+        batches = self._batches(x, y, sample_weight, batch_size, shuffle)
         validation = None
         if validation_data is not None:
-            parts = validation_data if isinstance(validation_data, tuple) else (validation_data,)
+            parts = validation_data if isinstance(validation_data, (tuple, list)) else (validation_data,)
             if len(parts) > 3:
                 raise InvalidArgumentError("`validation_data` must be (x, y) or (x, y, sample_weight).")
-            validation = batches_of(*parts, batch_size=validation_batch_size or batch_size)
+            validation = self._batches(*parts, batch_size=validation_batch_size or batch_size)
         elif validation_split:
             if not isinstance(batches, Table):
                 raise InvalidArgumentError(
@@ -253,42 +424,63 @@ class Model(Layer):
             batches, validation = batches.split(validation_split)
             validation.batch_size = validation_batch_size or validation.batch_size
         if class_weight is not None:
-            if not isinstance(batches, Table):
-                raise InvalidArgumentError(
-                    "`class_weight` needs arrays; the batches of an iterable bring their weights."
-                )
             batches = batches.weighted(class_weight)
+        if isinstance(batches, Table) and type(self).train_step is Model.train_step:
+            self._look_at(batches)
         self.stop_training = False
         steps = steps_per_epoch or len(batches) or None
         verbosity = (1 if sys.stderr.isatty() else 2) if verbose == "auto" else int(verbose)
         self.history = History()
         # History and the bar come last, so that they see what other callbacks add to the results.
-        listed = [*(callbacks or ()), *([ProgressBar(verbosity)] if verbosity else []), self.history]
+        listed = [*_listed(callbacks), *([ProgressBar(verbosity)] if verbosity else []), self.history]
         hooks = CallbackList(listed, self, {"epochs": epochs, "steps": steps, "verbose": verbosity})
+        ongoing = Endless(batches) if steps_per_epoch else None
         hooks.call("on_train_begin", {})
-        ongoing = _endless(batches) if steps_per_epoch else None
-        for epoch in range(initial_epoch, epochs):
+        for epoch in range(hooks.first_epoch(initial_epoch), epochs):
+            if self.stop_training:
+                break
             self.reset_metrics()
             hooks.call("on_epoch_begin", epoch, {})
-            logs = self._train_epoch(iter(batches) if ongoing is None else ongoing, steps_per_epoch, hooks)
+            source = iter(batches) if ongoing is None else _some(ongoing, steps_per_epoch)
+            logs = self._train_epoch(source, hooks)
             if validation is not None and _is_due(epoch, validation_freq):
                 results = self._test_epoch(validation, validation_steps, hooks)
                 logs.update({f"val_{name}": value for name, value in results.items()})
             hooks.call("on_epoch_end", epoch, logs)
-            if self.stop_training:
+            if ongoing is not None and ongoing.has_ended:
                 break
-        hooks.call("on_train_end", {})
+        if self.optimizer.use_ema:
+            self.optimizer.finalize_variable_values(self.trainable_variables)
+        hooks.call("on_train_end", logs if epochs > initial_epoch else {})
         return self.history
 
-    def _train_epoch(self, batches: Iterator[Batch], steps: int | None, hooks: CallbackList) -> Results:
+    def _batches(self, *data: Any, **options: Any) -> Any:
+        """The batches of data, in this model's dtype."""
+        strings = self._graph is not None and any(each.dtype == "string" for each in self._graph.flat_inputs)
+        return batches_of(*data, **options, dtype=self._numpy_dtype, strings=strings)
+
+    def _look_at(self, batches: Table) -> None:
+        """Build the model on a few rows, and look at its outputs and the targets, before anything is trained."""
+        x, y, _ = batches.batch(slice(0, 1))
+        if y is None or self.loss is None:
+            if not self.built:
+                self(x, training=False)
+            return
+        y_pred = self(x, training=False)
+        self._objective.build(y_pred)
+        self._objective.need_labels(batches.whole[1], y_pred)
+
+    def _train_epoch(self, batches: Iterator[Batch], hooks: CallbackList) -> Results:
         """Train on the batches, and give the epoch's results."""
         is_own = type(self).train_step is not Model.train_step
         reading = hooks.read_batch_logs
+        every = self.steps_per_execution
         logs: Results = {}
-        done = 0
+        place = -1
         try:
             for place, batch in enumerate(batches):
-                hooks.call("on_train_batch_begin", place, {})
+                if place % every == 0:
+                    hooks.call("on_train_batch_begin", place, {})
                 if is_own:
                     logs = _numbers(self.train_step(_trimmed(batch)))
                 else:
@@ -297,13 +489,13 @@ class Model(Layer):
                         self._known = Known(self)  # after the first step, which may have made the weights
                     if reading:
                         logs = self.get_metrics_result()
-                hooks.call("on_train_batch_end", place, logs)
-                done += 1
-                if self.stop_training or done == steps:
+                if (place + 1) % every == 0:
+                    hooks.call("on_train_batch_end", place, logs)
+                if self.stop_training:
                     break
         finally:
             self._known = None
-        if not done:
+        if place < 0:
             raise InvalidArgumentError("There was no batch to train on: the iterable is empty, or used up.")
         return dict(logs) if is_own else self.get_metrics_result()
 
@@ -320,8 +512,9 @@ class Model(Layer):
     ) -> Any:
         """The loss and metrics on data: a dict, a list in the order of `metrics_names`, or the loss alone."""
         self._need_compiled("evaluate")
-        hooks = CallbackList(callbacks or (), self, {})
-        results = self._test_epoch(batches_of(x, y, sample_weight, batch_size), steps, hooks)
+        batches = self._batches(x, y, sample_weight, batch_size)
+        hooks = CallbackList(_listed(callbacks), self, {"epochs": 1, "steps": steps or len(batches) or None})
+        results = self._test_epoch(batches, steps, hooks)
         if verbose not in (0, "auto"):
             print(" - ".join(f"{name}: {value:.4g}" for name, value in results.items()))
         return _as_asked(results, return_dict)
@@ -334,10 +527,12 @@ class Model(Layer):
         for place, batch in enumerate(batches):
             if place == steps:
                 break
+            hooks.call("on_test_batch_begin", place, {})
             if is_own:
                 logs = _numbers(self.test_step(_trimmed(batch)))
             else:
                 self._test_on(batch)
+            hooks.call("on_test_batch_end", place, logs)
         results = dict(logs) if is_own else self.get_metrics_result()
         hooks.call("on_test_end", results)
         return results
@@ -350,16 +545,21 @@ class Model(Layer):
         steps: int | None = None,
         callbacks: Any = None,
     ) -> Any:
-        """The outputs for all rows of x, as ndarrays."""
-        CallbackList(callbacks or (), self, {})
+        """The outputs for all rows of x, as ndarrays in the structure of the outputs."""
+        batches = self._batches(x, batch_size=batch_size)
+        hooks = CallbackList(_listed(callbacks), self, {"steps": steps or len(batches) or None})
+        hooks.call("on_predict_begin", {})
         found = []
-        for place, batch in enumerate(batches_of(x, batch_size=batch_size)):
+        for place, batch in enumerate(batches):
             if place == steps:
                 break
+            hooks.call("on_predict_batch_begin", place, {})
             found.append(self._predicted(batch))
+            hooks.call("on_predict_batch_end", place, {"outputs": found[-1]} if hooks.callbacks else None)
         if not found:
             raise InvalidArgumentError("There was no batch to predict.")
-        return nest.map_structure(lambda *parts: np.concatenate(parts), *found)
+        hooks.call("on_predict_end", {})
+        return found[0] if len(found) == 1 else nest.map_structure(lambda *parts: np.concatenate(parts), *found)
 
     def train_on_batch(
         self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None, return_dict: bool = False
@@ -378,15 +578,35 @@ class Model(Layer):
         return self._predicted(self._one_batch(x, None, None, None))
 
     def _predicted(self, batch: Any) -> Any:
-        return nest.map_structure(lambda each: as_tensor(each).numpy(), self.predict_step(batch))
+        out = self.predict_step(batch)
+        if type(out) is Tensor:
+            return out.numpy()
+        return nest.map_structure(lambda each: as_tensor(each).numpy(), out)
 
     def _one_batch(self, x: Any, y: Any, weight: Any, class_weight: Any) -> Any:
-        table = Table(x, y, weight)
-        return _trimmed(table.parts if class_weight is None else table.weighted(class_weight).parts)
+        table = self._batches(x, y, weight)
+        if not isinstance(table, Table):
+            raise DTypeError(f"A batch must be an array, or a structure of arrays, received {type(x).__name__}.")
+        return _trimmed((table if class_weight is None else table.weighted(class_weight)).whole)
 
     def _need_compiled(self, method: str) -> None:
         if not self._compiled:
             raise TapeError(f"Call `model.compile(optimizer, loss)` before `model.{method}`.")
+
+
+def _zeros(shape: Any, dtype: Any) -> Any:
+    """A row of zeros for a shape with a batch axis, or for a structure of them; None where a size is open."""
+    if isinstance(shape, dict):
+        found = {key: _zeros(each, dtype) for key, each in shape.items()}
+        return None if any(each is None for each in found.values()) else found
+    if not isinstance(shape, (tuple, list)):
+        return None
+    if shape and all(isinstance(each, (tuple, list, dict)) for each in shape):
+        listed = [_zeros(each, dtype) for each in shape]
+        return None if any(each is None for each in listed) else listed
+    if not all(isinstance(each, (int, np.integer)) for each in shape[1:]):
+        return None
+    return Tensor(np.zeros((1, *shape[1:]), dtype))
 
 
 def _trimmed(batch: Any) -> tuple[Any, ...]:
@@ -395,14 +615,17 @@ def _trimmed(batch: Any) -> tuple[Any, ...]:
     return (x, y, weight) if weight is not None else (x, y) if y is not None else (x,)
 
 
-def _endless(batches: Any) -> Iterator[Batch]:
-    """The batches over and over, until there are none."""
-    has_any = True
-    while has_any:
-        has_any = False
-        for batch in batches:
-            has_any = True
-            yield batch
+def _some(batches: Endless, steps: int) -> Iterator[Batch]:
+    """The next so many batches."""
+    for _ in range(steps):
+        batch = batches.next()
+        if batch is None:
+            return
+        yield batch
+
+
+def _listed(callbacks: Any) -> list[Any]:
+    return [] if callbacks is None else list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]
 
 
 def _number(value: Any) -> Any:

@@ -6,14 +6,19 @@ from collections.abc import Iterable
 from typing import Any
 
 from minitrain import layers as layers_module
-from minitrain.errors import DTypeError, InvalidArgumentError
+from minitrain.configuration import custom_object_scope
+from minitrain.engine.symbolic import KerasTensor
+from minitrain.errors import DTypeError, InvalidArgumentError, MinitrainError
 from minitrain.layers.base import Layer
-from minitrain.layers.core import InputLayer
+from minitrain.layers.core import Input, InputLayer
+from minitrain.models.graph import Graph
 from minitrain.models.model import Model
 
 
 class Sequential(Model):
     """A model of layers, each of which takes what the one before gives.
+
+    The weights are made at the first call, or at once where the first layer is an `Input` or has `input_shape=`.
 
     >>> model = Sequential([layers_module.Dense(4, activation="relu"), layers_module.Dense(1)])
     >>> model.build((None, 8))
@@ -32,30 +37,60 @@ class Sequential(Model):
         """The layers in order, without an InputLayer."""
         return [each for each in self._chain if not isinstance(each, InputLayer)]
 
-    def add(self, layer: Layer) -> None:
-        """Put a layer at the end. An InputLayer at the start, or `input_shape=`, builds the weights at once."""
+    def add(self, layer: Any, rebuild: bool = True) -> None:
+        """Put a layer at the end, or an `Input` at the start."""
+        if isinstance(layer, KerasTensor) and layer.node is not None:
+            layer = layer.node.operation
         if not isinstance(layer, Layer):
             raise DTypeError(f"Only layers can be added to a Sequential, received {layer!r}.")
         if any(each.name == layer.name for each in self._chain):
             raise InvalidArgumentError(f"The layers of a Sequential need names of their own: {layer.name!r} is taken.")
+        if isinstance(layer, InputLayer) and self._chain:
+            raise InvalidArgumentError("An Input must be the first of a Sequential.")
         self._chain.append(layer)
-        self.built = False
+        graph = self._graph
+        if graph is not None and len(self.layers) > 1:
+            self._draw_graph(Graph(graph.inputs, layer(graph.outputs)))
+            return
+        self._graph, self.built = None, False
         first = self._chain[0]
-        shape = first.shape if isinstance(first, InputLayer) else first._input_shape_arg
-        if shape is not None:
-            self.build((None, *shape))
+        if isinstance(first, InputLayer) and self.layers:
+            self.build(first.batch_shape)
+        elif first._input_shape_arg is not None:
+            self.build((None, *first._input_shape_arg))
 
     def pop(self, rebuild: bool = True) -> Layer:
         """Take the last layer off and give it."""
         if not self.layers:
             raise InvalidArgumentError("There are no layers to take off.")
-        return self._chain.pop()
+        layer = self._chain.pop()
+        if self._graph is not None:
+            shape, self._graph = self._graph.inputs.shape, None
+            self.build(shape)
+        return layer
 
     def build(self, input_shape: Any = None) -> None:
         """Make the weights for inputs of this shape, the batch axis included as None or a size."""
-        if input_shape is not None and self._chain:
-            self.build_by_calling(input_shape)
-        self.built = bool(self._chain)
+        if input_shape is None or not self.layers or self._graph is not None:
+            self.built = bool(self._chain)
+            return
+        first = self._chain[0]
+        if isinstance(first, InputLayer):
+            x = first.tensor()
+        else:
+            x = Input(batch_shape=(None, *tuple(input_shape)[1:]), dtype=self.dtype)
+        out = x
+        for layer in self.layers:
+            out = layer(out)
+        self._draw_graph(Graph(x, out))
+
+    def _build_for(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        try:
+            super()._build_for(args, kwargs)
+        except (MinitrainError, ValueError, TypeError, AttributeError):
+            # A layer that cannot be drawn, such as one that takes text: the call itself makes the weights, or says
+            # what is wrong.
+            self.built = True
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """Pass the inputs through the layers."""
@@ -68,9 +103,19 @@ class Sequential(Model):
 
     def get_config(self) -> dict[str, Any]:
         """The layers' configurations, in order."""
-        return {"layers": [layers_module.serialize(each) for each in self._chain], "name": self.name}
+        config: dict[str, Any] = {"name": self.name, "trainable": self.trainable}
+        config["layers"] = [layers_module.serialize(each) for each in self._chain]
+        if self._graph is not None:
+            config["build_input_shape"] = list(self._graph.inputs.shape)
+        return config
 
     @classmethod
-    def from_config(cls, config: dict[str, Any], *args: Any, **kwargs: Any) -> Sequential:
+    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
         """The model of a configuration, with new weights."""
-        return cls([layers_module.deserialize(each) for each in config["layers"]], name=config.get("name"))
+        with custom_object_scope(custom_objects or {}):
+            made = cls([layers_module.deserialize(each) for each in config["layers"]], name=config.get("name"))
+        if config.get("build_input_shape") and made._graph is None:
+            made.build(tuple(config["build_input_shape"]))
+        if not config.get("trainable", True):
+            made.trainable = False
+        return made

@@ -5,6 +5,7 @@ package itself offers keras.ops's names. Importing it gives Tensors their operat
 """
 
 from minitrain.engine.convert import convert_to_tensor
+from minitrain.engine.symbolic import admit as _admit
 from minitrain.engine.tensor import is_tensor
 from minitrain.ops import numpy_protocol, operators  # imported for what they install on Tensors
 from minitrain.ops.creation import (
@@ -382,3 +383,5 @@ __all__ = [
     "zeros",
     "zeros_like",
 ]
+
+_admit(globals(), "ops.")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from minitrain.engine.convert import as_tensor
+from minitrain.engine.symbolic import FUNCTIONS, KerasTensor, draw
 from minitrain.engine.tensor import Tensor, TensorLike
 from minitrain.errors import DTypeError, ShapeError
 from minitrain.ops import elementwise, indexing, linear
@@ -99,5 +100,19 @@ OPERATORS: dict[str, Callable[..., Any]] = {
     "__getitem__": indexing.getitem,
 }
 
+
+def _drawn(operator: Callable[..., Any]) -> Callable[..., Any]:
+    def drawn(*args: Any) -> Any:
+        return draw(operator, args, {})
+
+    return drawn
+
+
 for _name, _operator in OPERATORS.items():
     setattr(TensorLike, _name, _operator)
+    if _name not in ("__eq__", "__ne__"):  # symbolic tensors are equal to themselves alone
+        setattr(KerasTensor, _name, _drawn(_operator))
+    FUNCTIONS[_name] = _operator
+KerasTensor.__eq__ = object.__eq__  # type: ignore[method-assign]
+KerasTensor.__ne__ = object.__ne__  # type: ignore[method-assign]
+KerasTensor.__hash__ = object.__hash__  # type: ignore[method-assign]

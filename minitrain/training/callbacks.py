@@ -46,6 +46,24 @@ class Callback:
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         """After a training step, with the results so far."""
 
+    def on_test_batch_begin(self, batch: int, logs: Logs = None) -> None:
+        """Before a batch of `evaluate`, and of validation."""
+
+    def on_test_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """After a batch of `evaluate`, and of validation."""
+
+    def on_predict_begin(self, logs: Logs = None) -> None:
+        """At the start of `predict`."""
+
+    def on_predict_end(self, logs: Logs = None) -> None:
+        """At the end of `predict`."""
+
+    def on_predict_batch_begin(self, batch: int, logs: Logs = None) -> None:
+        """Before a batch of `predict`."""
+
+    def on_predict_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """After a batch of `predict`, with its outputs."""
+
     def on_test_begin(self, logs: Logs = None) -> None:
         """At the start of `evaluate`, and of validation."""
 
@@ -75,6 +93,10 @@ class CallbackList:
     def read_batch_logs(self) -> bool:
         """Whether anybody looks at the results after every batch."""
         return any(each.reads_batch_logs and overrides(each, "on_train_batch_end") for each in self.callbacks)
+
+    def first_epoch(self, initial_epoch: int) -> int:
+        """The epoch to begin with: that given, or the one at which a backup resumes."""
+        return initial_epoch
 
     def call(self, hook: str, *args: Any) -> None:
         """Call a hook of all that override it, in order."""

@@ -1,14 +1,20 @@
-"""Data: arrays and tables, checked once and cut into batches, or batches as they come from an iterable."""
+"""Data: arrays and tables, checked once and cut into batches, or batches as they come from an iterable.
+
+A batch is (x, y, sample_weight), each an array, a structure of arrays for several inputs or outputs, or None. What is
+held in memory is cast and checked once; memory-mapped files, sparse matrices and what comes from an iterable, a batch
+at a time.
+"""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from copy import copy
 from typing import Any
 
 import numpy as np
 
-from minitrain import config
+from minitrain import config, nest
 from minitrain.engine.tensor import TensorLike
 from minitrain.errors import DTypeError, InvalidArgumentError, NonFiniteError, ShapeError
 from minitrain.ops.random import get_global_generator
@@ -17,50 +23,131 @@ Array = Any
 Batch = tuple[Any, Any, Any]  # x, y and sample_weight; the last two may be None
 
 
-def as_array(value: Any, name: str) -> Array:
-    """An array, a Tensor, a list, a DataFrame or a Series as an ndarray: floats in config.floatx(), integers as given.
+def as_array(value: Any, name: str, dtype: Any = None, strings: bool = False) -> Array:
+    """An array, a Tensor, a list, a DataFrame or a Series as an ndarray: floats in `dtype`, integers as given.
 
     Raises DTypeError for what holds no numbers and NonFiniteError for a NaN or an infinity, with their place.
+    `strings`: whether text passes, for models that look words up.
     """
-    if isinstance(value, TensorLike):
+    floats = np.dtype(config.floatx() if dtype is None else dtype)
+    if type(value) is np.ndarray:
+        array = value
+    elif isinstance(value, TensorLike):
         array = value.numpy()
     else:
         try:
             array = value.to_numpy() if hasattr(value, "to_numpy") else np.asarray(value)
         except ValueError as error:
             raise ShapeError(f"`{name}` must be one array; its rows have different lengths.") from error
-    if array.dtype.kind == "O":
+    kind = array.dtype.kind
+    if strings and kind in "OUST":
+        return array
+    if kind == "O":
         try:
-            array = array.astype(config.floatx())
+            array = array.astype(floats)
         except (TypeError, ValueError) as error:
             raise DTypeError(
                 f"`{name}` must hold numbers, received {_strangers(value)}. Encode text and categories first."
             ) from error
-    if array.dtype.kind not in "fiub":
-        raise DTypeError(f"`{name}` must hold numbers, received dtype {array.dtype}. Encode text and categories first.")
+    elif kind not in "fiub":
+        raise DTypeError(
+            f"`{name}` must hold numbers, received {_strangers(value)} of dtype {array.dtype}. Encode text and "
+            "categories first."
+        )
     if array.ndim == 0:
         raise ShapeError(f"`{name}` must have a batch axis, received the single number {array}.")
     if array.dtype.kind == "f":
-        array = array.astype(config.floatx(), copy=False)
-        if not np.isfinite(array).all():
-            place = tuple(int(each) for each in np.argwhere(~np.isfinite(array))[0])
-            raise NonFiniteError(f"`{name}` holds {array[place]} at {list(place)}. Fill or drop it before training.")
+        if array.dtype is not floats:
+            with np.errstate(over="ignore"):
+                array = array.astype(floats, copy=False)
+        _need_finite(array, name, value)
     return array
+
+
+def _need_finite(array: Array, name: str, value: Any, first_row: int = 0) -> None:
+    if np.isfinite(array).all():
+        return
+    place = tuple(int(each) for each in np.argwhere(~np.isfinite(array))[0])
+    where = f"at {[place[0] + first_row, *place[1:]]}"
+    columns = getattr(value, "columns", None)
+    if columns is not None and len(place) > 1:
+        where = f"in column {list(columns)[place[1]]!r}, row {place[0]}"
+    raise NonFiniteError(f"`{name}` holds {array[place]} {where}. Fill or drop it before training.")
 
 
 def _strangers(value: Any) -> str:
     """What in a table is no number: the columns' names, or the dtype."""
     if hasattr(value, "columns"):
-        found = [str(each) for each in value.columns if value[each].dtype.kind not in "fiub"]
+        found = [str(each) for each in value.columns if np.asarray(value[each]).dtype.kind not in "fiub"]
         return f"the column{'s' * (len(found) > 1)} {', '.join(found)}"
     return "objects"
 
 
+class Lazy:
+    """Rows that are cast and checked a batch at a time: of a memory-mapped file, or of a sparse matrix."""
+
+    def __init__(self, source: Any, name: str, dtype: Any) -> None:
+        self.source = source.tocsr() if hasattr(source, "tocsr") else source
+        self.name = name
+        self.dtype = dtype
+        self.shape = tuple(source.shape)
+        if not len(self):
+            raise ShapeError(f"`{name}` has no rows: shape {self.shape}.")
+
+    def __len__(self) -> int:
+        return int(self.shape[0])
+
+    def __getitem__(self, at: Any) -> Array:
+        rows = self.source[at]
+        return as_array(rows.toarray() if hasattr(rows, "toarray") else np.asarray(rows), self.name, self.dtype)
+
+    def take(self, at: Array, axis: int = 0) -> Array:
+        """As `ndarray.take` along axis 0."""
+        return self[at]
+
+    def part(self, at: slice) -> Lazy:
+        """Some of the rows, as lazily."""
+        return Lazy(self.source[at], self.name, self.dtype)
+
+
+def is_sparse(value: Any) -> bool:
+    """Whether this is a matrix of scipy.sparse."""
+    return hasattr(value, "toarray") and hasattr(value, "nnz")
+
+
+def as_rows(value: Any, name: str, dtype: Any, strings: bool) -> Any:
+    """An array, cast and checked; or the Lazy rows of what is too large, or too sparse, for that."""
+    if isinstance(value, np.memmap) or is_sparse(value):
+        return Lazy(value, name, dtype)
+    return as_array(value, name, dtype, strings)
+
+
 def is_table(x: Any) -> bool:
     """Whether `x` is held whole in memory, as opposed to an iterable of batches."""
+    if isinstance(x, dict):
+        return bool(x) and all(is_table(each) for each in x.values())
+    if isinstance(x, tuple):
+        return bool(x) and all(is_table(each) for each in x)
     if isinstance(x, list):
         return not (x and isinstance(x[0], tuple) and hasattr(x[0][0], "shape"))  # a list of batches
-    return isinstance(x, (np.ndarray, TensorLike)) or hasattr(x, "to_numpy") or hasattr(x, "__array__")
+    return isinstance(x, (np.ndarray, TensorLike)) or hasattr(x, "to_numpy") or hasattr(x, "__array__") or is_sparse(x)
+
+
+def leaves_of(value: Any, name: str) -> tuple[Any, list[tuple[Any, str]]]:
+    """A structure with the places of its arrays, and the arrays with their names. A list of numbers is one array."""
+    if isinstance(value, dict):
+        parts = {key: leaves_of(each, f"{name}[{key!r}]") for key, each in value.items()}
+        return {key: part[0] for key, part in parts.items()}, [leaf for key in sorted(parts) for leaf in parts[key][1]]
+    if isinstance(value, (list, tuple)) and value and all(_is_array(each) for each in value):
+        listed = [leaves_of(each, f"{name}[{place}]") for place, each in enumerate(value)]
+        return type(value)(part[0] for part in listed), [leaf for part in listed for leaf in part[1]]
+    return None, [(value, name)]
+
+
+def _is_array(value: Any) -> bool:
+    if isinstance(value, (list, tuple)):
+        return bool(value) and all(_is_array(each) for each in value)
+    return isinstance(value, (dict, TensorLike)) or (hasattr(value, "shape") and len(value.shape) > 0)
 
 
 def need_count(value: Any, name: str) -> int:
@@ -71,36 +158,74 @@ def need_count(value: Any, name: str) -> int:
 
 
 class Table:
-    """x, y and weights of equal length, cut into batches in order or in a fresh permutation each epoch."""
+    """x, y and weights of equal length, cut into batches in order or in a fresh permutation each epoch.
+
+    `parts` are their arrays in one list; `structures` say how those make x, y and the weights.
+    """
 
     def __init__(
-        self, x: Any, y: Any = None, sample_weight: Any = None, batch_size: int | None = None, shuffle: bool = False
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        batch_size: int | None = None,
+        shuffle: bool = False,
+        dtype: Any = None,
+        strings: bool = False,
     ) -> None:
-        self.parts = tuple(
-            None if each is None else as_array(each, name)
-            for each, name in ((x, "x"), (y, "y"), (sample_weight, "sample_weight"))
-        )
-        lengths = {
-            name: len(p) for p, name in zip(self.parts, ("x", "y", "sample_weight"), strict=True) if p is not None
-        }
+        self.structures: list[Any] = []
+        self.parts: list[Any] = []
+        self.counts: list[int] = []
+        names: list[str] = []
+        for value, name in ((x, "x"), (y, "y"), (sample_weight, "sample_weight")):
+            structure, leaves = (None, []) if value is None else leaves_of(value, name)
+            self.structures.append(structure)
+            self.counts.append(len(leaves))
+            self.parts += [as_rows(each, said, dtype, strings and name == "x") for each, said in leaves]
+            names += [said for _, said in leaves]
+        lengths = {name: len(part) for name, part in zip(names, self.parts, strict=True)}
         if len(set(lengths.values())) > 1:
             said = ", ".join(f"{name} has {length}" for name, length in lengths.items())
             raise ShapeError(f"All data must have the same number of rows: {said}.")
-        self.rows = lengths["x"]
+        self.rows = len(self.parts[0])
         if not self.rows:
             raise ShapeError(f"`x` has no rows: shape {self.parts[0].shape}.")
         self.batch_size = 32 if batch_size is None else need_count(batch_size, "batch_size")
         self.shuffle = shuffle
+        self.is_plain = self.structures == [None, None, None]  # x, y and weights are arrays themselves
 
     def __len__(self) -> int:
         return -(-self.rows // self.batch_size)
 
+    def order(self) -> Array:
+        """A fresh permutation of the rows."""
+        return get_global_generator()._stream.permutation(self.rows)
+
     def __iter__(self) -> Iterator[Batch]:
-        order = get_global_generator()._stream.permutation(self.rows) if self.shuffle else None
+        order = self.order() if self.shuffle else None
         for start in range(0, self.rows, self.batch_size):
-            at = slice(start, start + self.batch_size) if order is None else order[start : start + self.batch_size]
-            x, y, weight = (None if each is None else each[at] for each in self.parts)
-            yield x, y, weight
+            at = slice(start, start + self.batch_size)
+            yield self.batch(at if order is None else order[at])
+
+    def batch(self, at: Any) -> Batch:
+        """The rows at a slice or at an array of places."""
+        is_slice = type(at) is slice
+        return self.shaped([part[at] if is_slice else part.take(at, 0) for part in self.parts])
+
+    def shaped(self, taken: list[Array]) -> Batch:
+        """Arrays in the order of `parts` as x, y and weights in their structures."""
+        found = []
+        start = 0
+        for structure, count in zip(self.structures, self.counts, strict=True):
+            leaves = taken[start : start + count]
+            start += count
+            found.append(None if not count else leaves[0] if structure is None else _packed(structure, iter(leaves)))
+        return found[0], found[1], found[2]
+
+    @property
+    def whole(self) -> Batch:
+        """All rows."""
+        return self.shaped(self.parts)
 
     def split(self, share: float) -> tuple[Table, Table]:
         """All but the last share of the rows, and that: taken before any shuffling, as in Keras."""
@@ -110,64 +235,142 @@ class Table:
         if at == 0 or at == self.rows:
             raise InvalidArgumentError(f"`validation_split`={share} of {self.rows} rows leaves one side empty.")
         first, last = (
-            self._with(tuple(None if each is None else each[part] for each in self.parts))
+            self._with([each.part(part) if isinstance(each, Lazy) else each[part] for each in self.parts])
             for part in (slice(at), slice(at, None))
         )
         last.shuffle = False
         return first, last
 
-    def _with(self, parts: tuple[Array, ...]) -> Table:
+    def _with(self, parts: list[Any]) -> Table:
         """The same batches of other parts, which were checked already."""
         other = copy(self)
         other.parts, other.rows = parts, len(parts[0])
         return other
 
     def weighted(self, class_weight: dict[int, float]) -> Table:
-        """With each row's weight multiplied by that of its class: y holds class numbers, or one-hot rows."""
-        x, y, weight = self.parts
-        if y is None:
-            raise InvalidArgumentError("`class_weight` needs `y`.")
-        classes = y.argmax(-1) if y.ndim > 1 and y.shape[-1] > 1 else y.reshape(-1).astype(np.int64)
-        factors = np.array([float(class_weight.get(int(each), 1.0)) for each in classes], config.floatx())
-        return self._with((x, y, factors if weight is None else weight * factors))
+        """With each row's weight multiplied by that of its class."""
+        _, y, weight = self.whole
+        weight = class_weighted(y, weight, class_weight)
+        other = self._with([*self.parts[: self.counts[0] + self.counts[1]], weight])
+        other.counts = [*self.counts[:2], 1]
+        other.structures = [*self.structures[:2], None]
+        return other
+
+
+def _packed(structure: Any, leaves: Iterator[Array]) -> Any:
+    """Like `nest.pack_sequence_as`, where the places are marked by None."""
+    if isinstance(structure, dict):
+        made = {key: _packed(structure[key], leaves) for key in sorted(structure)}
+        return {key: made[key] for key in structure}
+    if isinstance(structure, (list, tuple)):
+        return type(structure)(_packed(each, leaves) for each in structure)
+    return next(leaves)
+
+
+def class_weighted(y: Any, weight: Any, class_weight: dict[int, float]) -> Array:
+    """Weights of rows times those of their classes: y holds class numbers, or one-hot rows."""
+    if y is None or nest.is_nested(y):
+        raise InvalidArgumentError("`class_weight` needs `y`, and a model of one output.")
+    y = np.asarray(y)
+    classes = y.argmax(-1) if y.ndim > 1 and y.shape[-1] > 1 else y.reshape(-1).astype(np.int64)
+    found, inverse = np.unique(classes, return_inverse=True)
+    factors = np.array([float(class_weight.get(int(each), 1.0)) for each in found], config.floatx())[inverse]
+    return factors if weight is None else weight * factors
 
 
 class Stream:
-    """Batches (x,), (x, y) or (x, y, sample_weight) from an iterable; from a function, a new iterable each epoch."""
+    """Batches (x,), (x, y) or (x, y, sample_weight) from an iterable; from a function, a new iterable each epoch.
 
-    def __init__(self, source: Any) -> None:
+    What has `__len__` and `__getitem__`, such as a PyDataset, is asked for its batches by number, in a fresh order each
+    epoch where it may be shuffled.
+    """
+
+    def __init__(self, source: Any, dtype: Any = None, strings: bool = False, shuffle: bool = False) -> None:
         if not hasattr(source, "__iter__") and not callable(source) and not hasattr(source, "__getitem__"):
             raise DTypeError(
                 f"`x` must be an array, a table or an iterable of batches, received {type(source).__name__}."
             )
         self.source: Callable[[], Any] | Any = source
+        self.dtype = dtype
+        self.strings = strings
+        self.shuffle = shuffle
+        self.class_weight: dict[int, float] | None = None
 
     def __len__(self) -> int:
-        return len(self.source) if hasattr(self.source, "__len__") else 0
+        try:
+            return len(self.source)
+        except TypeError:
+            return 0
 
     def __iter__(self) -> Iterator[Batch]:
-        if hasattr(self.source, "__iter__") or callable(self.source):
-            batches = self.source if hasattr(self.source, "__iter__") else self.source()
+        source = self.source
+        by_number = (
+            hasattr(source, "__getitem__") and hasattr(source, "__len__") and not isinstance(source, (list, tuple))
+        )
+        if by_number:
+            places = range(len(source))
+            order = get_global_generator()._stream.permutation(len(source)) if self.shuffle else places
+            batches: Any = (source[int(place)] for place in order)
         else:
-            batches = (self.source[place] for place in range(len(self.source)))
+            batches = source if hasattr(source, "__iter__") else source()
         for batch in batches:
-            parts = batch if isinstance(batch, tuple) else (batch,)
-            if not 1 <= len(parts) <= 3:
-                raise ShapeError(f"A batch must be (x,), (x, y) or (x, y, sample_weight), received {len(parts)} parts.")
-            x, y, weight = (*parts, None, None)[:3]
-            yield (
-                as_array(x, "x"),
-                None if y is None else as_array(y, "y"),
-                None if weight is None else as_array(weight, "sample_weight"),
-            )
+            yield self._checked(batch)
+        if hasattr(source, "on_epoch_end"):
+            source.on_epoch_end()
+
+    def _checked(self, batch: Any) -> Batch:
+        parts = tuple(batch) if isinstance(batch, (tuple, list)) else (batch,)
+        if not 1 <= len(parts) <= 3:
+            raise ShapeError(f"A batch must be (x,), (x, y) or (x, y, sample_weight), received {len(parts)} parts.")
+        x, y, weight = Table(*parts, dtype=self.dtype, strings=self.strings).whole
+        if self.class_weight is not None:
+            weight = class_weighted(y, weight, self.class_weight)
+        return x, y, weight
+
+    def weighted(self, class_weight: dict[int, float]) -> Stream:
+        """With each row's weight multiplied by that of its class."""
+        other = copy(self)
+        other.class_weight = class_weight
+        return other
 
 
 def batches_of(
-    x: Any, y: Any = None, sample_weight: Any = None, batch_size: int | None = None, shuffle: bool = False
+    x: Any,
+    y: Any = None,
+    sample_weight: Any = None,
+    batch_size: int | None = None,
+    shuffle: bool = False,
+    dtype: Any = None,
+    strings: bool = False,
 ) -> Table | Stream:
     """The batches of data held whole, or of an iterable."""
     if is_table(x):
-        return Table(x, y, sample_weight, batch_size, shuffle)
+        return Table(x, y, sample_weight, batch_size, shuffle, dtype, strings)
     if y is not None or sample_weight is not None:
         raise InvalidArgumentError("With an iterable of batches as `x`, targets and weights come with the batches.")
-    return Stream(x)
+    return Stream(x, dtype, strings, shuffle)
+
+
+class Endless:
+    """Batches that go on where they stopped, for `steps_per_epoch`: round and round a table, once through the rest."""
+
+    def __init__(self, batches: Table | Stream) -> None:
+        self.batches = batches
+        self.is_table = isinstance(batches, Table)
+        self.ongoing = iter(batches)
+        self.has_ended = False
+
+    def next(self) -> Batch | None:
+        """The next batch, or None, with a warning, where the data has run out."""
+        batch = next(self.ongoing, None)
+        if batch is None and (self.is_table or len(self.batches)):
+            self.ongoing = iter(self.batches)
+            batch = next(self.ongoing, None)
+        if batch is None:
+            self.has_ended = True
+            warnings.warn(
+                "Your input ran out of data; interrupting training. Make sure that your iterable can generate at least "
+                "`steps_per_epoch * epochs` batches.",
+                stacklevel=4,
+            )
+        return batch

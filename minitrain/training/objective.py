@@ -1,16 +1,24 @@
-"""What `compile` makes of names: the loss that is minimised and the metrics that are reported."""
+"""What `compile` makes of names: the losses that are minimised and the metrics that are reported.
+
+A model may have several outputs: a list, a dict, or a structure of them. Losses, weights and metrics are then given by
+place or by name, and spread over the outputs at the first batch, when these are known.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from minitrain import losses as losses_module
 from minitrain import metrics as metrics_module
+from minitrain import nest
 from minitrain.engine.convert import as_tensor
-from minitrain.errors import DTypeError
+from minitrain.errors import DTypeError, InvalidArgumentError, ShapeError
 from minitrain.losses.base import Loss
 from minitrain.metrics.base import Metric
 from minitrain.metrics.reduction import MeanMetricWrapper
+from minitrain.ops.elementwise import add_n
 
 ACCURACY = ("accuracy", "acc")
 CROSSENTROPY = ("crossentropy", "ce")
@@ -64,45 +72,214 @@ def as_metric(identifier: Any, y_true: Any, y_pred: Any) -> Metric:
     return found
 
 
+class Outputs:
+    """The outputs of a model by name: which of what was given in `compile` and `fit` belongs to which."""
+
+    def __init__(self, y_pred: Any, names: list[str] | None) -> None:
+        self.count = len(nest.flatten(y_pred))
+        if names is None and isinstance(y_pred, dict):
+            names = sorted(y_pred)
+        self.names: list[str] | None = names if names is not None and len(names) == self.count else None
+
+    def place(self, name: Any, what: str) -> int:
+        """The place of an output by its name. Raises InvalidArgumentError with the names that there are."""
+        if self.names is None:
+            raise InvalidArgumentError(f"`{what}` is given by name, and the model's outputs have none: give a list.")
+        if name not in self.names:
+            raise InvalidArgumentError(
+                f"`{what}` names the output {name!r}; the model's outputs are {', '.join(map(repr, self.names))}."
+            )
+        return self.names.index(name)
+
+    def spread(self, given: Any, what: str, *, lists_are_values: bool = False) -> list[Any]:
+        """What belongs to each output: one for all of them, a list by place, or a dict by name.
+
+        `lists_are_values`: a list is the value for a single output, as metrics are.
+        """
+        if isinstance(given, dict):
+            found: list[Any] = [None] * self.count
+            for name, each in given.items():
+                found[0 if self.count == 1 and self.names is None else self.place(name, what)] = each
+            return found
+        if isinstance(given, (list, tuple)):
+            if self.count == 1 and lists_are_values:
+                is_inner = len(given) == 1 and isinstance(given[0], (list, tuple))
+                return [list(given[0]) if is_inner else list(given)]
+            if len(given) == self.count:
+                return list(given)
+            names = "" if self.names is None else f" ({', '.join(map(repr, self.names))})"
+            raise InvalidArgumentError(
+                f"`{what}` has {len(given)} entries for {self.count} outputs{names}: give one for each, or a dict."
+            )
+        return [given] * self.count
+
+    def aligned(self, values: Any, what: str) -> list[Any]:
+        """Targets or weights of each output, in order."""
+        if self.count == 1 and not isinstance(values, (dict, list, tuple)):
+            return [values]
+        if isinstance(values, dict):
+            if self.names is None:
+                raise InvalidArgumentError(f"`{what}` is given by name, and the model's outputs have none.")
+            return [values.get(each) for each in self.names]
+        if isinstance(values, (list, tuple)):
+            flat = nest.flatten(values)
+            if len(flat) != self.count:
+                raise ShapeError(f"`{what}` holds {len(flat)} arrays for {self.count} outputs.")
+            return flat
+        if what == "sample_weight":
+            return [values] * self.count
+        raise ShapeError(f"The model has {self.count} outputs; `{what}` must be a list or a dict of as many arrays.")
+
+
+class Objective:
+    """The losses of a model: called on a batch, their weighted sum."""
+
+    def __init__(self, loss: Any, loss_weights: Any, names: list[str] | None) -> None:
+        self.given = loss
+        self.weights_given = loss_weights
+        self.names = names
+        self.is_single = not isinstance(loss, (dict, list, tuple))
+        made = nest.map_structure(as_loss, loss)  # an unknown name is refused here, not in the first step
+        self.losses: list[Any] = nest.flatten(made)
+        self.weights: list[Any] = [None]
+        self.labels: list[str] = []  # what the loss of each output is called in the results, if there are several
+        self.outputs: Outputs | None = None
+        self._structure = made
+        for each in nest.flatten(loss_weights):
+            if each is not None and not isinstance(each, (int, float, np.number)):
+                raise DTypeError(f"`loss_weights` must be numbers, received {each!r}.")
+
+    def build(self, y_pred: Any) -> Outputs:
+        """Spread the losses over the outputs of this prediction."""
+        self.outputs = outputs = Outputs(y_pred, self.names)
+        made = self._structure
+        self.losses = outputs.spread(made, "loss")
+        self.weights = outputs.spread(self.weights_given, "loss_weights")
+        self.labels = []
+        if outputs.count > 1 and sum(each is not None for each in self.losses) > 1:
+            given = outputs.spread(self.given, "loss")
+            for place, loss in enumerate(self.losses):
+                name = outputs.names[place] if outputs.names is not None else _called(given[place], loss)
+                while f"{name}_loss" in self.labels:
+                    name += "_1"
+                self.labels.append(f"{name}_loss" if loss is not None else "")
+        return outputs
+
+    @property
+    def shown(self) -> list[str]:
+        """What the losses of several outputs are called in the results; none where there is one."""
+        return [each for each in self.labels if each]
+
+    def parts(self, y: Any, y_pred: Any, sample_weight: Any) -> list[Any]:
+        """The loss of each output, None where it has none."""
+        outputs = self.outputs or self.build(y_pred)
+        targets, weights = outputs.aligned(y, "y"), outputs.aligned(sample_weight, "sample_weight")
+        found = []
+        for loss, t, p, w in zip(self.losses, targets, nest.flatten(y_pred), weights, strict=True):
+            found.append(None if loss is None or t is None else loss(t, p, w))
+        return found
+
+    def total(self, parts: list[Any]) -> Any:
+        """The sum of the parts times their weights; None where there are none."""
+        weighted = [
+            part if weight is None else part * weight
+            for part, weight in zip(parts, self.weights, strict=True)
+            if part is not None
+        ]
+        return None if not weighted else weighted[0] if len(weighted) == 1 else add_n(weighted)
+
+    def need_labels(self, y: Any, y_pred: Any) -> None:
+        """Raise InvalidArgumentError, naming the row, where a class number is none of those that are predicted."""
+        outputs = self.outputs or self.build(y_pred)
+        for loss, t, p in zip(self.losses, outputs.aligned(y, "y"), nest.flatten(y_pred), strict=True):
+            if not isinstance(loss, losses_module.SparseCategoricalCrossentropy) or t is None or not hasattr(t, "ndim"):
+                continue
+            classes = p.shape[-1]
+            labels = np.asarray(t)
+            wrong = (labels < 0) | (labels >= classes)
+            if loss.ignore_class is not None:
+                wrong &= labels != loss.ignore_class
+            if wrong.any():
+                row = int(np.argwhere(wrong)[0][0])
+                raise InvalidArgumentError(
+                    f"`y` holds the class {labels[row].reshape(-1)[0]} in row {row}, and the model predicts "
+                    f"{classes} classes, 0 to {classes - 1}. Number the classes from 0, or give the last layer more "
+                    "units."
+                )
+
+
+def _called(given: Any, loss: Any) -> str:
+    return given if isinstance(given, str) else str(getattr(loss, "name", "output"))
+
+
 class Measures:
     """The metrics of a model: made at the first batch, whose shapes some names depend on."""
 
-    def __init__(self, metrics: Any, weighted_metrics: Any) -> None:
+    def __init__(self, metrics: Any, weighted_metrics: Any, names: list[str] | None) -> None:
         self.asked = _listed(metrics, "metrics"), _listed(weighted_metrics, "weighted_metrics")
-        for each in (*self.asked[0], *self.asked[1]):
-            if not isinstance(each, str) or each not in (*ACCURACY, *CROSSENTROPY):
+        self.names = names
+        for each in nest.flatten(self.asked):
+            if each is not None and (not isinstance(each, str) or each not in (*ACCURACY, *CROSSENTROPY)):
                 metrics_module.get(each)  # an unknown name is refused here, not in the first step
-        self.plain: list[Metric] = []
-        self.weighted: list[Metric] = []
-        self.built = False
+        self.plain: list[list[Metric]] = []  # of each output
+        self.weighted: list[list[Metric]] = []
+        self.outputs: Outputs | None = None
+        self.labels: list[str] = []
+        self.is_empty = not any(each is not None for each in nest.flatten(self.asked))
 
-    def build(self, y_true: Any, y_pred: Any) -> None:
+    def build(self, y: Any, y_pred: Any) -> Outputs:
         """Make the metrics for targets and predictions of these shapes."""
-        self.plain, self.weighted = ([as_metric(one, y_true, y_pred) for one in asked] for asked in self.asked)
-        names = {each.name for each in self.plain}
-        for each in self.weighted:
-            if each.name in names:
-                each.name = f"weighted_{each.name}"
-        self.built = True
+        outputs = Outputs(y_pred, self.names)
+        targets, predictions = outputs.aligned(y, "y"), nest.flatten(y_pred)
+        made = []
+        for asked, what in zip(self.asked, ("metrics", "weighted_metrics"), strict=True):
+            spread = outputs.spread(asked, what, lists_are_values=True)
+            made.append(
+                [
+                    [as_metric(one, t, p) for one in _as_list(each)] if t is not None else []
+                    for each, t, p in zip(spread, targets, predictions, strict=True)
+                ]
+            )
+        self.plain, self.weighted = made
+        self.outputs = outputs
+        for plain, weighted in zip(self.plain, self.weighted, strict=True):
+            names = {each.name for each in plain}
+            for each in weighted:
+                if each.name in names:
+                    each.name = f"weighted_{each.name}"
+        self.labels = []
+        for place in range(outputs.count):
+            lead = f"{outputs.names[place]}_" if outputs.count > 1 and outputs.names is not None else ""
+            for each in self.plain[place] + self.weighted[place]:
+                name = lead + each.name
+                while name in self.labels:
+                    name += "_1"
+                self.labels.append(name)
+        return outputs
 
-    def update(self, y_true: Any, y_pred: Any, sample_weight: Any) -> None:
+    def update(self, y: Any, y_pred: Any, sample_weight: Any) -> None:
         """Add a batch: the weighted metrics see the weights, the others do not."""
-        if not self.built:
-            self.build(y_true, y_pred)
-        for each in self.plain:
-            each.update_state(y_true, y_pred)
-        for each in self.weighted:
-            each.update_state(y_true, y_pred, sample_weight)
+        if self.is_empty:
+            return
+        outputs = self.outputs or self.build(y, y_pred)
+        targets, weights = outputs.aligned(y, "y"), outputs.aligned(sample_weight, "sample_weight")
+        for place, (t, p, w) in enumerate(zip(targets, nest.flatten(y_pred), weights, strict=True)):
+            for each in self.plain[place]:
+                each.update_state(t, p)
+            for each in self.weighted[place]:
+                each.update_state(t, p, w)
 
     @property
     def all(self) -> list[Metric]:
-        """The metrics, those without weights first."""
-        return self.plain + self.weighted
+        """The metrics, output by output, in the order of `labels`."""
+        return [each for two in zip(self.plain, self.weighted, strict=True) for part in two for each in part]
 
 
-def _listed(value: Any, name: str) -> list[Any]:
-    if value is None:
-        return []
-    if not isinstance(value, (list, tuple)):
-        raise DTypeError(f"`{name}` must be a list of names, Metrics or functions, received {value!r}.")
-    return list(value)
+def _as_list(value: Any) -> list[Any]:
+    return [] if value is None else list(value) if isinstance(value, (list, tuple)) else [value]
+
+
+def _listed(value: Any, name: str) -> Any:
+    if value is not None and not isinstance(value, (list, tuple, dict)):
+        raise DTypeError(f"`{name}` must be a list or a dict of names, Metrics or functions, received {value!r}.")
+    return value

@@ -210,7 +210,7 @@ def test_sequential_comes_back_from_its_configuration(capsys):
     twin.set_weights(model.get_weights())
     np.testing.assert_array_equal(twin.predict(X), model.predict(X))
     model.summary()
-    assert "Total 49, trainable 49, not trainable 0" in capsys.readouterr().out
+    assert "Total params: 49 (196.00 B)" in capsys.readouterr().out
     started = mt.Sequential([mt.Input((4,)), layers.Dense(2)])
     assert started.count_params() == 10
     assert mt.Sequential([layers.Dense(2, input_shape=(4,))]).count_params() == 10

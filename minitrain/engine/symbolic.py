@@ -1,0 +1,208 @@
+"""Symbolic tensors: what a functional model is drawn with before there is any data.
+
+A `KerasTensor` has a shape, with None for axes whose size is open, a dtype, and the `Node` that made it: an operation
+with its arguments. Nothing is inferred by rules: an operation on symbolic tensors is run on two small examples of
+different size, and the axes in which the results differ are the open ones. Nodes point to what they were made from and
+only weakly to what they made, so that a drawing holds no reference cycle.
+"""
+
+from __future__ import annotations
+
+import functools
+import weakref
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from minitrain import nest
+from minitrain.dtypes import as_dtype
+from minitrain.engine.tensor import Tensor, TensorLike
+from minitrain.errors import InvalidArgumentError, ShapeError
+
+__all__ = ["FUNCTIONS", "KerasTensor", "Node", "admit", "admitting", "draw", "holds_symbolic", "name_of", "substituted"]
+
+SIZES = (2, 3)  # of an open axis in the two examples
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {}  # the functions that may stand in a drawing, by public name
+
+
+class Node:
+    """One call in a drawing: `operation(*args, **kwargs)`, where arguments may hold symbolic tensors."""
+
+    __slots__ = ("__weakref__", "_outputs", "args", "kwargs", "operation")
+
+    def __init__(self, operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self.operation = operation
+        self.args = args
+        self.kwargs = kwargs
+        self._outputs: Any = None
+
+    @property
+    def outputs(self) -> Any:
+        """The symbolic tensors that the call made, in the structure in which it gave them."""
+        return nest.map_structure(lambda each: each(), self._outputs)
+
+    @outputs.setter
+    def outputs(self, value: Any) -> None:
+        self._outputs = nest.map_structure(weakref.ref, value)
+
+    @property
+    def inputs(self) -> list[KerasTensor]:
+        """The symbolic tensors among the arguments, in order."""
+        return [each for each in nest.flatten([self.args, self.kwargs]) if isinstance(each, KerasTensor)]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in ("operation", "args", "kwargs", "outputs")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name, value in state.items():
+            setattr(self, name, value)
+
+
+class KerasTensor(TensorLike):
+    """A Tensor yet to come: `shape` with None for open axes, `dtype`, `name`. Layers and operations take it."""
+
+    __slots__ = ("__weakref__", "_dtype", "_examples", "_node", "_shape", "name")
+
+    _examples: tuple[Any, Any]
+    _node: Node | None
+
+    def __init__(self, shape: Any, dtype: Any = "float32", name: str | None = None) -> None:
+        self._shape = _checked(shape)
+        self._dtype = dtype if dtype == "string" else as_dtype(dtype)
+        self._node = None
+        self.name = name or name_of("keras_tensor")
+        self._examples = self._example(SIZES[0]), self._example(SIZES[1])
+
+    def _example(self, size: int) -> Any:
+        shape = tuple(size if each is None else each for each in self._shape)
+        return np.full(shape, "") if self._dtype == "string" else Tensor(np.zeros(shape, self._dtype.dtype))
+
+    @property
+    def shape(self) -> Any:
+        """The sizes of the axes, None where open."""
+        return self._shape
+
+    @property
+    def ndim(self) -> int:
+        return len(self._shape)
+
+    @property
+    def dtype(self) -> Any:
+        return self._dtype
+
+    @property
+    def node(self) -> Node | None:
+        """The call that made this tensor."""
+        return self._node
+
+    def _read(self) -> Any:
+        raise InvalidArgumentError(
+            f"{self!r} is symbolic: it stands for data to come and has no value. Use it with layers and with "
+            "minitrain's operations, to build a Model; call the model on data to get values."
+        )
+
+    _peek = _read
+
+    def __len__(self) -> int:
+        if self._shape and self._shape[0] is not None:
+            return int(self._shape[0])
+        return int(self._read())
+
+    def __repr__(self) -> str:
+        dtype = getattr(self._dtype, "name", self._dtype)
+        return f"<KerasTensor shape={self._shape}, dtype={dtype}, name={self.name}>"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in ("_dtype", "_examples", "_node", "_shape", "name")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name, value in state.items():
+            setattr(self, name, value)
+
+
+def _checked(shape: Any) -> tuple[int | None, ...]:
+    if not isinstance(shape, (list, tuple)):
+        raise ShapeError(f"A shape must be a tuple such as (8,), received {shape!r}.")
+    for size in shape:
+        if size is not None and (not isinstance(size, (int, np.integer)) or size < 0):
+            raise ShapeError(f"A shape must hold integers, or None for open axes, received {tuple(shape)}.")
+    return tuple(None if size is None else int(size) for size in shape)
+
+
+_names: Counter[str] = Counter()
+
+
+def name_of(stem: str) -> str:
+    """A name that is not taken yet: the stem, and a number from the second on."""
+    _names[stem] += 1
+    return stem if _names[stem] == 1 else f"{stem}_{_names[stem] - 1}"
+
+
+def holds_symbolic(structure: Any) -> bool:
+    """Whether there is a symbolic tensor among the leaves."""
+    return any(isinstance(each, KerasTensor) for each in nest.flatten(structure))
+
+
+def substituted(structure: Any, of: Callable[[KerasTensor], Any]) -> Any:
+    """The structure with `of(tensor)` in the place of each symbolic tensor."""
+    return nest.map_structure(lambda each: of(each) if isinstance(each, KerasTensor) else each, structure)
+
+
+def draw(operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any], run: Callable[..., Any] | None = None) -> Any:
+    """The symbolic result of `operation(*args, **kwargs)`. `run` computes the examples, where that differs."""
+    run = run or operation
+
+    def example(which: int) -> Any:
+        positional, named = substituted((args, kwargs), lambda each: each._examples[which])
+        return run(*positional, **named)
+
+    few, many = example(0), example(1)
+    node = Node(operation, args, kwargs)
+
+    def made(one: Any, other: Any) -> KerasTensor:
+        open_axes = tuple(a if a == b else None for a, b in zip(one.shape, other.shape, strict=True))
+        tensor = KerasTensor((), one.dtype if isinstance(one, TensorLike) else "string")
+        tensor._shape, tensor._examples, tensor._node = open_axes, (one, other), node
+        return tensor
+
+    outputs = nest.map_structure(made, few, many)
+    node.outputs = outputs
+    return outputs
+
+
+def admit(namespace: dict[str, Any], prefix: str) -> None:
+    """Let the public functions of a module take symbolic tensors, which puts them into the drawing.
+
+    Operations that are primitives do so by themselves. The others are wrapped here, where they become public, so that
+    the library's own calls do not pay for it.
+    """
+    for name, function in list(namespace.items()):
+        if name.startswith("_") or not callable(function) or isinstance(function, type):
+            continue
+        if not getattr(function, "__module__", "").startswith(("minitrain.ops", "minitrain.activations")):
+            continue
+        if not hasattr(function, "primitive"):
+            namespace[name] = function = admitting(function)
+        FUNCTIONS.setdefault(f"{prefix}{name}", function)
+
+
+@functools.cache
+def admitting(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, which takes symbolic tensors too."""
+    if getattr(function, "_admits", False):
+        return function
+
+    @functools.wraps(function)
+    def admits(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except Exception:
+            if not holds_symbolic([args, kwargs]):
+                raise
+        return draw(admits, args, kwargs)
+
+    admits._admits = True  # type: ignore[attr-defined]
+    return admits

@@ -1,0 +1,52 @@
+"""New models from models, and from their configurations as text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from minitrain import layers as layers_module
+from minitrain.configuration import custom_object_scope
+from minitrain.errors import DTypeError
+from minitrain.layers.base import REGISTRY, Layer
+from minitrain.models.model import Model
+from minitrain.models.sequential import Sequential
+
+# Models stand in configurations as layers do, for models in models.
+REGISTRY.entries |= {"Model": Model, "Functional": Model, "Sequential": Sequential}
+
+
+def clone_model(model: Model, input_tensors: Any = None, clone_function: Callable[[Layer], Layer] | None = None) -> Any:
+    """A model of the same architecture with new layers and new weights.
+
+    `clone_function`: what to put in the place of each layer; by default a new one of its configuration.
+    `input_tensors`: symbolic tensors to stand on. A subclass of Model is made anew from its configuration.
+    """
+    if not isinstance(model, Model):
+        raise DTypeError(f"`clone_model` needs a Model, received {model!r}.")
+
+    def copied(layer: Layer) -> Layer:
+        return layers_module.deserialize(layers_module.serialize(layer))
+
+    replace = clone_function or copied
+    if isinstance(model, Sequential):
+        made = Sequential(name=model.name)
+        if input_tensors is not None:
+            made.add(input_tensors[0] if isinstance(input_tensors, (list, tuple)) else input_tensors)
+        elif model._graph is not None:
+            start = model._graph.inputs
+            made.add(layers_module.Input(batch_shape=start.shape, dtype=start.dtype, name=start.name))
+        for each in model.layers:
+            made.add(replace(each))
+        return made
+    if model._graph is not None:
+        graph = model._graph.redrawn(replace, input_tensors)
+        return type(model)(graph.inputs, graph.outputs, name=model.name)
+    return type(model).from_config(model.get_config())
+
+
+def model_from_json(json_string: str, custom_objects: dict[str, Any] | None = None) -> Any:
+    """The model that `to_json` wrote, with new weights."""
+    with custom_object_scope(custom_objects or {}):
+        return layers_module.deserialize(json.loads(json_string))

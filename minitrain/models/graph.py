@@ -1,0 +1,307 @@
+"""Graph: what a functional model computes, as a list of calls from its inputs to its outputs.
+
+It is read off the symbolic tensors once: the calls in an order in which each comes after those that it needs. Running
+it puts data in the place of the inputs. Written down, each call names its layer, or its public function, and where
+its arguments come from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from minitrain import layers as layers_module
+from minitrain import nest
+from minitrain.engine.convert import as_tensor, to_dtype
+from minitrain.engine.symbolic import FUNCTIONS, KerasTensor, Node, draw, substituted
+from minitrain.engine.tensor import Tensor, TensorLike
+from minitrain.errors import DTypeError, InvalidArgumentError
+from minitrain.layers.base import Layer
+from minitrain.layers.core import InputLayer, fitted
+
+
+class Graph:
+    """The calls between `inputs` and `outputs`, structures of symbolic tensors."""
+
+    def __init__(self, inputs: Any, outputs: Any) -> None:
+        for each in nest.flatten([inputs, outputs]):
+            if not isinstance(each, KerasTensor):
+                raise DTypeError(
+                    f"The inputs and outputs of a functional Model must be symbolic tensors, from `Input`, received "
+                    f"{each!r}."
+                )
+        self.inputs = inputs
+        self.outputs = outputs
+        self.flat_inputs: list[KerasTensor] = nest.flatten(inputs)
+        self.flat_outputs: list[KerasTensor] = nest.flatten(outputs)
+        if len({id(each) for each in self.flat_inputs}) != len(self.flat_inputs):
+            raise InvalidArgumentError("The same tensor is given twice among the inputs of a Model.")
+        self.nodes = self._ordered()
+        self._steps = self._prepared()
+
+    def _prepared(self) -> list[tuple[Any, Any, Node, Any]]:
+        """What `run` does for each node: the operation, its one argument if that is all, the node, its outputs."""
+        steps = []
+        for node in self.nodes:
+            is_plain = len(node.args) == 1 and type(node.args[0]) is KerasTensor and not node.kwargs
+            only = id(node.args[0]) if is_plain else None
+            steps.append((node.operation, only, node, nest.map_structure(id, node.outputs)))
+        return steps
+
+    def _ordered(self) -> list[Node]:
+        """The nodes in an order in which each comes after those that it needs."""
+        known = {id(each) for each in self.flat_inputs}
+        ordered: list[Node] = []
+        done: set[int] = set()
+        waiting: list[tuple[KerasTensor, bool]] = [(each, False) for each in reversed(self.flat_outputs)]
+        while waiting:  # no recursion: a drawing may be deeper than Python's stack
+            tensor, is_ready = waiting.pop()
+            node = tensor.node
+            if id(tensor) in known or id(node) in done:
+                continue
+            if node is None or isinstance(node.operation, InputLayer):
+                raise InvalidArgumentError(
+                    f"The outputs depend on {tensor!r}, which is not among the `inputs` of the Model."
+                )
+            if is_ready:
+                done.add(id(node))
+                ordered.append(node)
+            else:
+                waiting.append((tensor, True))
+                waiting += [(each, False) for each in reversed(node.inputs)]
+        return ordered
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers in the order of their first call, each once; inputs first."""
+        operations = [each.node.operation for each in self.flat_inputs if each.node is not None]
+        operations = [each for each in operations if isinstance(each, InputLayer)]
+        operations += [each.operation for each in self.nodes]
+        return list({id(each): each for each in operations if isinstance(each, Layer)}.values())
+
+    @property
+    def output_names(self) -> list[str]:
+        """The name of each output: its key in a dict, else that of the layer that makes it."""
+        if isinstance(self.outputs, dict) and not any(nest.is_nested(each) for each in self.outputs.values()):
+            return sorted(self.outputs)
+        return [_operation_name(each) for each in self.flat_outputs]
+
+    def run(self, inputs: Any) -> Any:
+        """The outputs for data, in their structure."""
+        values: dict[int, Any] = {}
+        for tensor, value in zip(self.flat_inputs, self._matched(inputs), strict=True):
+            values[id(tensor)] = self._accepted(value, tensor)
+        find = values.__getitem__
+        for operation, only, node, made in self._steps:
+            if only is not None:
+                out = operation(find(only))
+            else:
+                out = operation(
+                    *substituted(node.args, lambda each: find(id(each))),
+                    **substituted(node.kwargs, lambda each: find(id(each))),
+                )
+            if type(made) is int:
+                values[made] = out
+            else:
+                values.update(zip(nest.flatten(made), nest.flatten(out), strict=True))
+        return substituted(self.outputs, lambda each: find(id(each)))
+
+    def _matched(self, inputs: Any) -> list[Any]:
+        """The data of each input, in order: by name from a dict, by place from a list."""
+        if isinstance(inputs, dict):
+            keys = sorted(self.inputs) if isinstance(self.inputs, dict) else [each.name for each in self.flat_inputs]
+            missing = [each for each in keys if each not in inputs]
+            if missing:
+                raise InvalidArgumentError(
+                    f"The model's inputs are {', '.join(map(repr, keys))}; the data lacks "
+                    f"{', '.join(map(repr, missing))} and holds {', '.join(map(repr, inputs))}."
+                )
+            return [inputs[each] for each in keys]
+        flat = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
+        if any(nest.is_nested(each) for each in flat):
+            flat = nest.flatten(inputs)
+        if len(flat) != len(self.flat_inputs):
+            names = ", ".join(repr(each.name) for each in self.flat_inputs)
+            raise InvalidArgumentError(
+                f"The model has {len(self.flat_inputs)} inputs ({names}), received {len(flat)} arrays."
+            )
+        return flat
+
+    def _accepted(self, value: Any, tensor: KerasTensor) -> Any:
+        if type(value) is KerasTensor:
+            return value
+        if tensor.dtype == "string":
+            return fitted(np.asarray(value), tensor.shape, tensor.name)
+        made = fitted(as_tensor(value), tensor.shape, tensor.name)
+        cast = to_dtype(made, tensor.dtype.dtype)
+        mask = getattr(value, "_keras_mask", None)
+        if mask is not None and cast is not value:
+            cast._keras_mask = mask
+        return cast
+
+    # ---------------------------------------------------------------------------------------------------- written down
+
+    def get_config(self) -> dict[str, Any]:
+        """The layers, the calls, and where inputs and outputs are, as plain data."""
+        places: dict[int, list[int]] = {}
+        for place, tensor in enumerate(self.flat_inputs):
+            places[id(tensor)] = [-1, place]
+        calls = []
+        for place, node in enumerate(self.nodes):
+            calls.append(
+                {
+                    **_operation_config(node.operation),
+                    "args": _encoded(list(node.args), places),
+                    "kwargs": _encoded(node.kwargs, places),
+                }
+            )
+            for at, tensor in enumerate(nest.flatten(node.outputs)):
+                places[id(tensor)] = [place, at]
+        return {
+            "layers": [layers_module.serialize(each) for each in self.layers if not isinstance(each, InputLayer)],
+            "inputs": _encoded(
+                substituted(
+                    self.inputs,
+                    lambda each: _Plain(
+                        {"input": {"batch_shape": list(each.shape), "dtype": _dtype_name(each), "name": each.name}}
+                    ),
+                ),
+                places,
+            ),
+            "calls": calls,
+            "outputs": _encoded(self.outputs, places),
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Graph:
+        """The graph of a configuration, with new layers."""
+        layers = {each.name: each for each in map(layers_module.deserialize, config["layers"])}
+        inputs = _decoded(config["inputs"], {})
+        tensors: dict[tuple[int, int], KerasTensor] = {(-1, n): each for n, each in enumerate(nest.flatten(inputs))}
+        for place, call in enumerate(config["calls"]):
+            operation = _operation_of(call, layers)
+            args, kwargs = (_decoded(call[each], tensors) for each in ("args", "kwargs"))
+            out = operation(*args, **kwargs) if isinstance(operation, Layer) else draw(operation, tuple(args), kwargs)
+            tensors |= {(place, n): each for n, each in enumerate(nest.flatten(out))}
+        return cls(inputs, _decoded(config["outputs"], tensors))
+
+    def redrawn(self, replace: Callable[[Layer], Layer], inputs: Any = None) -> Graph:
+        """The same drawing with `replace(layer)` in the place of each layer, on new inputs or on those given."""
+        new = {id(each): replace(each) for each in self.layers if not isinstance(each, InputLayer)}
+        if inputs is None:
+            inputs = substituted(
+                self.inputs, lambda each: layers_module.Input(batch_shape=each.shape, dtype=each.dtype, name=each.name)
+            )
+        values = {id(old): each for old, each in zip(self.flat_inputs, nest.flatten(inputs), strict=True)}
+        for node in self.nodes:
+            args, kwargs = (substituted(part, lambda each: values[id(each)]) for part in (node.args, node.kwargs))
+            operation = new.get(id(node.operation), node.operation)
+            out = operation(*args, **kwargs) if isinstance(operation, Layer) else draw(operation, args, kwargs)
+            for old, each in zip(nest.flatten(node.outputs), nest.flatten(out), strict=True):
+                values[id(old)] = each
+        return Graph(inputs, substituted(self.outputs, lambda each: values[id(each)]))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in vars(self).items() if key != "_steps"}  # it holds ids
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._steps = self._prepared()
+        for node in [*self.nodes, *(each.node for each in self.flat_inputs if each.node is not None)]:
+            if isinstance(node.operation, Layer):
+                node.operation._note_node(node)
+
+
+def _operation_name(tensor: KerasTensor) -> str:
+    operation = tensor.node.operation if tensor.node is not None else tensor
+    return str(getattr(operation, "name", None) or getattr(operation, "__name__", "output"))
+
+
+def _dtype_name(tensor: KerasTensor) -> str:
+    return str(getattr(tensor.dtype, "name", tensor.dtype))
+
+
+def _operation_config(operation: Any) -> dict[str, Any]:
+    if isinstance(operation, Layer):
+        return {"layer": operation.name}
+    for name, function in FUNCTIONS.items():
+        if function is operation:
+            return {"function": name}
+    name = getattr(operation, "__name__", "")
+    if operation is getattr(_primitive_ops(), name, None):
+        return {"function": f"primitive.{name}"}
+    raise InvalidArgumentError(f"{operation!r} is no public function of minitrain and cannot be written down.")
+
+
+def _operation_of(call: dict[str, Any], layers: dict[str, Layer]) -> Any:
+    if "layer" in call:
+        return layers[call["layer"]]
+    name = call["function"]
+    found = getattr(_primitive_ops(), name[10:], None) if name.startswith("primitive.") else FUNCTIONS.get(name)
+    if found is None:
+        raise InvalidArgumentError(f"Unknown function {name!r} in the configuration of a model.")
+    return found
+
+
+def _primitive_ops() -> Any:
+    from minitrain.engine.primitive import ops
+
+    return ops
+
+
+class _Plain:
+    """Data that is written as it is."""
+
+    def __init__(self, data: Any) -> None:
+        self.data = data
+
+
+def _encoded(value: Any, places: dict[int, list[int]]) -> Any:
+    """Arguments as plain data: symbolic tensors by their place, arrays, slices and what JSON has no word for by tag."""
+    if isinstance(value, _Plain):
+        return value.data
+    if isinstance(value, KerasTensor):
+        return {"tensor": places[id(value)]}
+    if isinstance(value, (TensorLike, np.ndarray, np.generic)):
+        array = value.numpy() if isinstance(value, TensorLike) else value
+        return {"array": np.asarray(array).tolist(), "dtype": np.asarray(array).dtype.name}
+    if isinstance(value, slice):
+        return {"slice": [_encoded(each, places) for each in (value.start, value.stop, value.step)]}
+    if value is Ellipsis:
+        return {"ellipsis": True}
+    if isinstance(value, tuple):
+        return {"tuple": [_encoded(each, places) for each in value]}
+    if isinstance(value, list):
+        return [_encoded(each, places) for each in value]
+    if isinstance(value, dict):
+        return {"dict": {key: _encoded(each, places) for key, each in value.items()}}
+    if hasattr(value, "name") and not isinstance(value, (str, int, float, bool, type(None))):
+        return str(value.name)  # a dtype
+    if isinstance(value, (str, int, float, bool, type(None))):
+        return value
+    raise InvalidArgumentError(f"The argument {value!r} of a call in this model cannot be written down.")
+
+
+def _decoded(value: Any, tensors: dict[tuple[int, int], KerasTensor]) -> Any:
+    if isinstance(value, list):
+        return [_decoded(each, tensors) for each in value]
+    if not isinstance(value, dict):
+        return value
+    ((tag, held),) = ((key, each) for key, each in value.items() if key != "dtype")
+    if tag == "tensor":
+        return tensors[tuple(held)]
+    if tag == "input":
+        return layers_module.Input(**held)
+    if tag == "array":
+        return Tensor(np.array(held, value["dtype"]))
+    if tag == "slice":
+        return slice(*(_decoded(each, tensors) for each in held))
+    if tag == "ellipsis":
+        return Ellipsis
+    if tag == "tuple":
+        return tuple(_decoded(each, tensors) for each in held)
+    if tag == "dict":
+        return {key: _decoded(each, tensors) for key, each in held.items()}
+    raise InvalidArgumentError(f"Unknown tag {tag!r} in the configuration of a model.")

@@ -1,0 +1,130 @@
+"""Files: a zip of JSON texts and safetensors, written whole or not at all, and read with suspicion.
+
+Nothing in a file is run or imported. Sizes are checked against the file's own size before memory is taken, and whatever
+is wrong with a file ends in one `FileFormatError`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from minitrain.errors import DTypeError, FileFormatError
+
+JSON_LIMIT = 1 << 28  # bytes of a JSON text
+
+
+def write_whole(path: Any, write: Any) -> None:
+    """Let `write(temporary path)` make a file, and put it in the place of `path` at once: a crash leaves the old."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    os.close(handle)
+    try:
+        write(temporary)
+        with open(temporary, "rb") as file:
+            os.fsync(file.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(temporary, 0o666 & ~umask)  # mkstemp lets nobody else read
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def write_archive(path: Any, texts: dict[str, Any], tensors: dict[str, dict[str, Any]]) -> None:
+    """Write JSON texts and groups of named arrays, as `name.json` and `name.safetensors`."""
+    from safetensors.numpy import save
+
+    encoded = {f"{name}.json": _dumped(value) for name, value in texts.items()}
+    for name, arrays in tensors.items():
+        encoded[f"{name}.safetensors"] = save({key: np.ascontiguousarray(each) for key, each in arrays.items()})
+
+    def write(temporary: str) -> None:
+        with zipfile.ZipFile(temporary, "w") as archive:
+            for name, data in encoded.items():
+                archive.writestr(name, data)
+
+    write_whole(path, write)
+
+
+def _dumped(value: Any) -> str:
+    try:
+        return json.dumps(value, indent=1)
+    except TypeError as error:
+        raise DTypeError(
+            f"The configuration cannot be written as JSON: {error}. `get_config` must give numbers, strings, lists and "
+            "dicts alone."
+        ) from error
+
+
+class Archive:
+    """A file that `write_archive` wrote, open for reading."""
+
+    def __init__(self, path: Any) -> None:
+        self.path = Path(path)
+        if not self.path.is_file():
+            raise FileNotFoundError(f"No such file: {str(path)!r}.")
+        size = self.path.stat().st_size
+        try:
+            with zipfile.ZipFile(self.path) as archive:
+                entries = archive.infolist()
+        except Exception as error:  # a hostile file can fail in any way
+            raise self.broken(f"it is no zip archive ({error})") from error
+        self.names = {each.filename for each in entries}
+        if "model.weights.h5" in self.names:
+            raise FileFormatError(
+                f"{str(path)!r} was written by Keras, whose files may hold code. Save its weights there with "
+                "`model.save_weights('model.weights.h5')`, build the same model here, and read them with "
+                "`model.load_weights('model.weights.h5')`."
+            )
+        if len(self.names) != len(entries):
+            raise self.broken("it names an entry twice")
+        for each in entries:
+            if each.compress_type != zipfile.ZIP_STORED or each.file_size > size:
+                raise self.broken(f"entry {each.filename!r} claims {each.file_size} bytes in a file of {size}")
+
+    def broken(self, why: str) -> FileFormatError:
+        """The error to raise."""
+        return FileFormatError(f"{str(self.path)!r} is no model file of minitrain, or is damaged: {why}.")
+
+    def _read(self, name: str) -> bytes:
+        if name not in self.names:
+            raise self.broken(f"it lacks {name!r}")
+        try:
+            with zipfile.ZipFile(self.path) as archive:
+                return archive.read(name)
+        except Exception as error:  # a hostile file can fail in any way
+            raise self.broken(f"{name!r} cannot be read ({error})") from error
+
+    def text(self, name: str) -> Any:
+        """The data of a JSON text."""
+        data = self._read(f"{name}.json")
+        if len(data) > JSON_LIMIT:
+            raise self.broken(f"{name}.json is too long")
+        try:
+            return json.loads(data)
+        except (ValueError, RecursionError) as error:
+            raise self.broken(f"{name}.json is no JSON ({type(error).__name__})") from error
+
+    def tensors(self, name: str) -> dict[str, Any]:
+        """A group of arrays by name."""
+        return read_tensors(self._read(f"{name}.safetensors"), self)
+
+
+def read_tensors(data: bytes, archive: Any) -> dict[str, Any]:
+    """The arrays in the bytes of a safetensors file."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    try:
+        return dict(load(data))
+    except (SafetensorError, ValueError, KeyError, TypeError, OverflowError, MemoryError) as error:
+        raise archive.broken(f"the arrays cannot be read ({error})") from error

@@ -1,0 +1,248 @@
+"""A model in one file: configuration, weights, optimizer and compile settings. Loading runs no code.
+
+A class in a file is looked up by name among minitrain's own and those that the user has registered or passes; nothing
+is imported. The weights' sizes are known before the model is built, which may take no more memory than they do.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from minitrain import layers as layers_module
+from minitrain import losses as losses_module
+from minitrain import metrics as metrics_module
+from minitrain import optim
+from minitrain.configuration import Configurable, custom_object_scope, registered_name, serialize
+from minitrain.errors import FileFormatError, InvalidArgumentError, MinitrainError, ShapeError
+from minitrain.layers.base import Layer, limited_weights
+from minitrain.saving.archive import Archive, read_tensors, write_archive, write_whole
+
+FORMAT = 1
+
+
+def save_model(model: Any, filepath: Any, overwrite: bool = True, include_optimizer: bool = True) -> None:
+    """Write a model to one file, all at once: a crash leaves the file that was there.
+
+    Raises InvalidArgumentError where the file exists and `overwrite` is False, and DTypeError for a configuration that
+    JSON cannot hold.
+    """
+    _need_free(filepath, overwrite)
+    texts: dict[str, Any] = {
+        "model": {
+            "format": FORMAT,
+            "class_name": registered_name(type(model)),
+            "config": model.get_config(),
+            "build_shape": _plain_shape(getattr(model, "_build_shape", None)),
+        }
+    }
+    tensors = {"weights": weights_of(model)}
+    if getattr(model, "_compiled", False):
+        optimizer = model.optimizer
+        texts["compile"] = {
+            "optimizer": {"class_name": registered_name(type(optimizer)), "config": optimizer.get_config()},
+            "built": optimizer.built and include_optimizer,
+            **{key: _written(each) for key, each in model._compile_config.items()},
+        }
+        if optimizer.built and include_optimizer:
+            tensors["optimizer"] = {str(n): each for n, each in enumerate(optimizer.get_weights())}
+    write_archive(filepath, texts, tensors)
+
+
+def load_model(
+    filepath: Any, custom_objects: dict[str, Any] | None = None, compile: bool = True, safe_mode: bool = True
+) -> Any:
+    """The model that `save` wrote, compiled as it was, with its optimizer's state.
+
+    `custom_objects`: classes and functions of one's own by name; those under `register_serializable` are found without.
+    Raises FileFormatError for a file that is damaged or not minitrain's, InvalidArgumentError for a class that is
+    unknown. `safe_mode` is taken for Keras's sake: loading never runs code of the file's.
+    """
+    archive = Archive(filepath)
+    settings = archive.text("model")
+    weights = archive.tensors("weights")
+    if not isinstance(settings, dict) or settings.get("format") != FORMAT:
+        raise archive.broken(f"its format is not {FORMAT}, the one that this version reads")
+    count = sum(each.size for each in weights.values())
+    _need_modest(settings.get("config"), max(count, 10_000_000), archive)
+    with custom_object_scope(custom_objects or {}):
+        try:
+            with limited_weights(count):
+                model = layers_module.deserialize(settings)
+                shape = settings.get("build_shape")
+                if not model.weights and weights and shape is not None:
+                    model.build(_as_shape(shape))
+        except InvalidArgumentError as error:
+            raise _with_advice(error, archive) from error
+        except MinitrainError:
+            raise
+        except Exception as error:  # whatever a hostile configuration makes of constructors
+            raise archive.broken(f"its configuration makes no model ({type(error).__name__}: {error})") from error
+        if not isinstance(model, Layer):
+            raise archive.broken("it holds no model")
+        assign_weights(model, weights, archive)
+        if compile and "compile.json" in archive.names:
+            try:
+                _compile(model, archive)
+            except InvalidArgumentError as error:
+                raise _with_advice(error, archive) from error
+    return model
+
+
+def _with_advice(error: Exception, archive: Archive) -> Exception:
+    if "Unknown" not in str(error):
+        return error
+    return InvalidArgumentError(
+        f"{str(archive.path)!r} names what minitrain does not know. {error} If it is your own, decorate it with "
+        "`minitrain.utils.register_serializable()` or pass `custom_objects={name: it}`."
+    )
+
+
+def _compile(model: Any, archive: Archive) -> None:
+    settings = archive.text("compile")
+    try:
+        optimizer = optim.get(settings.pop("optimizer"))
+        built = settings.pop("built")
+        settings["loss"] = _read(settings["loss"], losses_module.get)
+        for key in ("metrics", "weighted_metrics"):
+            settings[key] = _read(settings[key], metrics_module.get)
+        model.compile(optimizer, **settings)
+        if built:
+            state = archive.tensors("optimizer")
+            optimizer.build(model.trainable_variables)
+            optimizer.set_weights([state[str(n)] for n in range(len(state))])
+    except (KeyError, TypeError, AttributeError) as error:
+        raise archive.broken(f"its compile settings cannot be used ({type(error).__name__}: {error})") from error
+
+
+def _written(value: Any) -> Any:
+    """Compile settings as plain data: objects by class and configuration, functions by name."""
+    if isinstance(value, Configurable):
+        return {"class_name": registered_name(type(value)), "config": value.get_config()}
+    if isinstance(value, dict):
+        return {key: _written(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_written(each) for each in value]
+    return serialize(value)
+
+
+def _read(value: Any, get: Any) -> Any:
+    if isinstance(value, dict) and "class_name" in value:
+        return get(value)
+    if isinstance(value, dict):
+        return {key: _read(each, get) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_read(each, get) for each in value]
+    if isinstance(value, str) and value not in ("accuracy", "acc", "crossentropy", "ce"):
+        get(value)  # an unknown name is refused here
+    return value
+
+
+def _need_modest(value: Any, limit: int, archive: Archive, key: str = "") -> None:
+    """Refuse sizes far beyond those of the weights, which would take memory before anything else could tell."""
+    if isinstance(value, dict):
+        for name, each in value.items():
+            _need_modest(each, limit, archive, name)
+    elif isinstance(value, list):
+        for each in value:
+            _need_modest(each, limit, archive, key)
+    elif isinstance(value, int) and abs(value) > limit and key != "seed":
+        raise archive.broken(f"its configuration asks for {key} = {value}")
+
+
+def _plain_shape(shape: Any) -> Any:
+    if isinstance(shape, dict):
+        return {key: _plain_shape(each) for key, each in shape.items()}
+    if isinstance(shape, (list, tuple)):
+        return [_plain_shape(each) for each in shape]
+    return None if shape is None else int(shape)
+
+
+def _as_shape(shape: Any) -> Any:
+    if isinstance(shape, dict):
+        return {key: _as_shape(each) for key, each in shape.items()}
+    if shape and all(isinstance(each, (list, dict)) for each in shape):
+        return [_as_shape(each) for each in shape]
+    return tuple(shape)
+
+
+def _need_free(filepath: Any, overwrite: bool) -> None:
+    if not overwrite and Path(filepath).exists():
+        raise InvalidArgumentError(f"{str(filepath)!r} exists already. Pass overwrite=True to replace it.")
+
+
+# -------------------------------------------------------------------------------------------------------------- weights
+
+
+def weights_of(model: Any) -> dict[str, Any]:
+    """The weights by number and path, in order."""
+    return {f"{place:05d} {each.path}": each.numpy() for place, each in enumerate(model.weights)}
+
+
+def assign_weights(model: Any, arrays: dict[str, Any], archive: Any, skip_mismatch: bool = False) -> None:
+    """Put arrays in the place of the weights, in order. Counts and shapes are checked before any is changed."""
+    given = [arrays[key] for key in sorted(arrays)]
+    mine = model.weights
+    if len(given) != len(mine):
+        raise ShapeError(
+            f"The file holds {len(given)} weights, the model '{model.name}' has {len(mine)}."
+            + ("" if model.built else " It is not built: call it on data first, or give it an Input.")
+        )
+    accepted = []
+    for weight, key, array in zip(mine, sorted(arrays), given, strict=True):
+        if array.shape != tuple(weight.shape):
+            if skip_mismatch:
+                continue
+            raise ShapeError(
+                f"Weight '{weight.path}' has shape {tuple(weight.shape)}, and the file's {key[6:]!r} {array.shape}."
+            )
+        accepted.append((weight, array.astype(weight._peek().dtype, copy=False)))
+    for weight, array in accepted:
+        weight._write(np.asarray(array))
+
+
+def save_weights(model: Any, filepath: Any, overwrite: bool = True) -> None:
+    """Write a model's weights: in Keras's layout for ".weights.h5" (needs h5py), else as safetensors."""
+    _need_free(filepath, overwrite)
+    if not model.built:
+        raise InvalidArgumentError(f"Model '{model.name}' is not built, so that it has no weights to save.")
+    if str(filepath).endswith((".h5", ".hdf5")):
+        from minitrain.saving import keras_h5
+
+        write_whole(filepath, lambda temporary: keras_h5.write(model, temporary))
+        return
+    from safetensors.numpy import save
+
+    data = save({key: np.ascontiguousarray(each) for key, each in weights_of(model).items()})
+    write_whole(filepath, lambda temporary: Path(temporary).write_bytes(data))
+
+
+def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False) -> None:
+    """Read weights from a file of `save_weights`, of `save`, or Keras's ".weights.h5" (needs h5py)."""
+    path = Path(filepath)
+    if not path.is_file():
+        raise FileNotFoundError(f"No such file: {str(filepath)!r}.")
+    with open(path, "rb") as file:
+        start = file.read(8)
+    if start.startswith(b"PK"):
+        archive = Archive(path)
+        assign_weights(model, archive.tensors("weights"), archive, skip_mismatch)
+    elif start == b"\x89HDF\r\n\x1a\n":
+        from minitrain.saving import keras_h5
+
+        keras_h5.read(model, path, skip_mismatch)
+    else:
+        plain = _Plain(path)
+        assign_weights(model, read_tensors(path.read_bytes(), plain), plain, skip_mismatch)
+
+
+class _Plain:
+    """A file of weights alone."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def broken(self, why: str) -> FileFormatError:
+        return FileFormatError(f"{str(self.path)!r} holds no weights that minitrain can read: {why}.")

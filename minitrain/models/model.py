@@ -24,8 +24,9 @@ from minitrain.metrics.base import Metric
 from minitrain.models.graph import Graph
 from minitrain.models.summary import Summary
 from minitrain.ops.elementwise import add_n
-from minitrain.training.callbacks import CallbackList, History, ProgressBar
+from minitrain.training.callbacks import CallbackList
 from minitrain.training.data import Batch, Endless, Table, batches_of, need_count
+from minitrain.training.loggers import History, ProgressBar
 from minitrain.training.objective import Measures, Objective
 
 Results = dict[str, float]
@@ -434,24 +435,29 @@ class Model(Layer):
         # History and the bar come last, so that they see what other callbacks add to the results.
         listed = [*_listed(callbacks), *([ProgressBar(verbosity)] if verbosity else []), self.history]
         hooks = CallbackList(listed, self, {"epochs": epochs, "steps": steps, "verbose": verbosity})
-        ongoing = Endless(batches) if steps_per_epoch else None
         hooks.call("on_train_begin", {})
-        for epoch in range(hooks.first_epoch(initial_epoch), epochs):
+        logs: Results = {}
+        start, done = hooks.resume(initial_epoch)
+        ongoing = Endless(batches) if steps_per_epoch else None
+        for epoch in range(start, epochs):
             if self.stop_training:
                 break
-            self.reset_metrics()
+            if not done:
+                self.reset_metrics()
             hooks.call("on_epoch_begin", epoch, {})
             source = iter(batches) if ongoing is None else _some(ongoing, steps_per_epoch)
-            logs = self._train_epoch(source, hooks)
+            logs = self._train_epoch(source, hooks, epoch, done)
+            done = 0
             if validation is not None and _is_due(epoch, validation_freq):
                 results = self._test_epoch(validation, validation_steps, hooks)
                 logs.update({f"val_{name}": value for name, value in results.items()})
             hooks.call("on_epoch_end", epoch, logs)
+            hooks.back_up(epoch + 1, 0)
             if ongoing is not None and ongoing.has_ended:
                 break
         if self.optimizer.use_ema:
             self.optimizer.finalize_variable_values(self.trainable_variables)
-        hooks.call("on_train_end", logs if epochs > initial_epoch else {})
+        hooks.call("on_train_end", logs)
         return self.history
 
     def _batches(self, *data: Any, **options: Any) -> Any:
@@ -469,16 +475,20 @@ class Model(Layer):
         y_pred = self(x, training=False)
         self._objective.build(y_pred)
         self._objective.need_labels(batches.whole[1], y_pred)
+        if not self._measures.is_empty and self._measures.outputs is None:
+            self._measures.build(y, y_pred)
 
-    def _train_epoch(self, batches: Iterator[Batch], hooks: CallbackList) -> Results:
-        """Train on the batches, and give the epoch's results."""
+    def _train_epoch(self, batches: Iterator[Batch], hooks: CallbackList, epoch: int, done: int) -> Results:
+        """Train on the batches, but for those that were done before, and give the epoch's results."""
         is_own = type(self).train_step is not Model.train_step
         reading = hooks.read_batch_logs
         every = self.steps_per_execution
         logs: Results = {}
-        place = -1
+        place = done - 1
+        if done:
+            hooks.pass_over(batches, done)
         try:
-            for place, batch in enumerate(batches):
+            for place, batch in enumerate(batches, done):
                 if place % every == 0:
                     hooks.call("on_train_batch_begin", place, {})
                 if is_own:
@@ -491,6 +501,7 @@ class Model(Layer):
                         logs = self.get_metrics_result()
                 if (place + 1) % every == 0:
                     hooks.call("on_train_batch_end", place, logs)
+                    hooks.back_up(epoch, place + 1)
                 if self.stop_training:
                     break
         finally:

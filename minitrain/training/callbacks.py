@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Callable, Iterable
+import warnings
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,17 @@ class Callback:
     def set_params(self, params: dict[str, Any]) -> None:
         """Called once with epochs, steps and verbose."""
         self.params = params
+
+    def get_state(self) -> dict[str, Any]:
+        """What a backup keeps of this callback, so that resumed training goes on as if it had not stopped.
+
+        By default the public attributes that are numbers, strings, arrays, or lists and dicts of these.
+        """
+        return {key: each for key, each in vars(self).items() if key[0] != "_" and key not in ("model", "params")}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on from what `get_state` gave; called after `on_train_begin`."""
+        vars(self).update(state)
 
     def on_train_begin(self, logs: Logs = None) -> None:
         """At the start of `fit`."""
@@ -94,9 +105,27 @@ class CallbackList:
         """Whether anybody looks at the results after every batch."""
         return any(each.reads_batch_logs and overrides(each, "on_train_batch_end") for each in self.callbacks)
 
-    def first_epoch(self, initial_epoch: int) -> int:
-        """The epoch to begin with: that given, or the one at which a backup resumes."""
-        return initial_epoch
+    def resume(self, initial_epoch: int) -> tuple[int, int]:
+        """The epoch to begin with and the batches of it that are done: as given, or where a backup stopped."""
+        for each in self.callbacks:
+            found = each.restore(self.callbacks) if isinstance(each, Backup) else None
+            if found is not None:
+                return found
+        return initial_epoch, 0
+
+    def pass_over(self, batches: Iterator[Any], done: int) -> None:
+        """Pass over the batches that were done before training stopped."""
+        for _ in range(done):
+            next(batches, None)
+        for each in self.callbacks:
+            if isinstance(each, Backup):
+                each.skipped()
+
+    def back_up(self, epoch: int, batch: int) -> None:
+        """Let backups write down where training stands: after so many batches of this epoch, all callbacks called."""
+        for each in self.callbacks:
+            if isinstance(each, Backup) and each.is_due(batch):
+                each.back_up(self.callbacks, epoch, batch)
 
     def call(self, hook: str, *args: Any) -> None:
         """Call a hook of all that override it, in order."""
@@ -104,25 +133,28 @@ class CallbackList:
             function(*args)
 
 
+class Backup(Callback):
+    """What `fit` knows of a callback that writes down where training stands: `BackupAndRestore` is one."""
+
+    def is_due(self, batch: int) -> bool:
+        """Whether to write after so many batches of an epoch; 0 stands for the end of the epoch before."""
+        raise NotImplementedError
+
+    def back_up(self, callbacks: list[Callback], epoch: int, batch: int) -> None:
+        """Write down where training stands."""
+        raise NotImplementedError
+
+    def restore(self, callbacks: list[Callback]) -> tuple[int, int] | None:
+        """Go back to where training stood, and give epoch and batch; None where there is nothing to go back to."""
+        raise NotImplementedError
+
+    def skipped(self) -> None:
+        """Called when the batches that were done before have been passed over."""
+
+
 def overrides(callback: Callback, hook: str) -> bool:
     """Whether a callback does anything at a hook."""
     return hook in vars(callback) or getattr(type(callback), hook) is not getattr(Callback, hook)
-
-
-class History(Callback):
-    """The results of every epoch: `history` maps each name to a list, `epoch` holds the epochs' numbers."""
-
-    def __init__(self) -> None:
-        self.history: dict[str, list[float]] = {}
-        self.epoch: list[int] = []
-
-    def on_train_begin(self, logs: Logs = None) -> None:
-        self.epoch = []
-
-    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        self.epoch.append(epoch)
-        for key, value in (logs or {}).items():
-            self.history.setdefault(key, []).append(value)
 
 
 class LambdaCallback(Callback):
@@ -161,13 +193,15 @@ class Watcher(Callback):
         self.best: float | None = None
         self.wait = 0
 
-    def present(self, logs: Logs) -> float:
-        """The watched result. Raises InvalidArgumentError where there is none."""
+    def present(self, logs: Logs) -> float | None:
+        """The watched result; None, with a warning, where there is none."""
         if self.monitor not in (logs or {}):
-            raise InvalidArgumentError(
-                f"{type(self).__name__} watches {self.monitor!r}, which is not among the results: "
-                f"{', '.join(logs or {})}. Is `validation_data` missing?"
+            warnings.warn(
+                f"{type(self).__name__} watches {self.monitor!r}, which is not available; available are: "
+                f"{', '.join(logs or {})}. Is `validation_data` missing?",
+                stacklevel=4,
             )
+            return None
         return float((logs or {})[self.monitor])
 
     def is_better(self, value: float, best: float | None) -> bool:
@@ -208,7 +242,7 @@ class EarlyStopping(Watcher):
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         value = self.present(logs)
-        if epoch < self.start_from_epoch:
+        if value is None or epoch < self.start_from_epoch:
             return
         if self.restore_best_weights and self.best_weights is None:
             self.best_weights, self.best_epoch = self.model.get_weights(), epoch
@@ -268,6 +302,8 @@ class ReduceLROnPlateau(Watcher):
         if logs is not None:
             logs["learning_rate"] = rate
         value = self.present(logs)
+        if value is None:
+            return
         if self.cooldown_counter > 0:
             self.cooldown_counter -= 1
             self.wait = 0
@@ -305,58 +341,48 @@ class LearningRateScheduler(Callback):
             logs["learning_rate"] = float(np.float32(self.model.optimizer.learning_rate))
 
 
-class CSVLogger(Callback):
-    """Writes every epoch's results as a row of a CSV file, each row at once; `append` goes on with a file."""
+class SwapEMAWeights(Callback):
+    """Evaluates and predicts with the moving averages of the weights, of an optimizer with `use_ema=True`.
 
-    def __init__(self, filename: Any, separator: str = ",", append: bool = False) -> None:
-        self.filename = filename
-        self.separator = separator
-        self.append = append
-        self._file: Any = None
-        self._keys: list[str] = []
+    `swap_on_epoch`: swap already at the end of each epoch, so that what other callbacks save are the averages.
+    """
+
+    def __init__(self, swap_on_epoch: bool = False) -> None:
+        self.swap_on_epoch = swap_on_epoch
+        self._is_swapped = False
 
     def on_train_begin(self, logs: Logs = None) -> None:
-        self._file = open(self.filename, "a" if self.append else "w", newline="", encoding="utf-8")  # noqa: SIM115
-        self._keys = []
+        if not self.model.optimizer.use_ema:
+            raise InvalidArgumentError("SwapEMAWeights needs an optimizer with `use_ema=True`.")
 
-    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        writer = csv.writer(self._file, delimiter=self.separator)
-        if not self._keys:
-            self._keys = sorted(logs or {})
-            if self._file.tell() == 0:
-                writer.writerow(["epoch", *self._keys])
-        writer.writerow([epoch, *((logs or {}).get(key, "NA") for key in self._keys)])
-        self._file.flush()
-
-    def on_train_end(self, logs: Logs = None) -> None:
-        self._file.close()
-
-
-class ProgressBar(Callback):
-    """One tqdm bar an epoch with the results so far (`verbose=1`), or one line an epoch (`verbose=2`)."""
-
-    reads_batch_logs = False
-
-    def __init__(self, verbose: int) -> None:
-        self.verbose = verbose
-        self._bar: Any = None
+    def _swap(self, to_averages: bool) -> None:
+        optimizer = self.model.optimizer
+        if self._is_swapped == to_averages or not optimizer.built or "average" not in optimizer._slots:
+            return
+        for variable, average in zip(optimizer._trainable_variables, optimizer._slots["average"], strict=True):
+            held = variable.numpy()
+            variable.assign(average.numpy())
+            average.assign(held)
+        self._is_swapped = to_averages
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
-        if self.verbose == 1:
-            from tqdm.auto import tqdm
-
-            said = f"Epoch {epoch + 1}/{self.params['epochs']}"
-            self._bar = tqdm(total=self.params["steps"], desc=said, unit="step", mininterval=0.1)
-
-    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
-        if self._bar is not None:
-            self._bar.update()
+        self._swap(False)
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        said = {key: f"{value:.4g}" for key, value in (logs or {}).items()}
-        if self._bar is not None:
-            self._bar.set_postfix(said)
-            self._bar.close()
-            self._bar = None
-        else:
-            print(f"Epoch {epoch + 1}/{self.params['epochs']} - " + " - ".join(f"{k}: {v}" for k, v in said.items()))
+        if self.swap_on_epoch:
+            self._swap(True)
+
+    def on_test_begin(self, logs: Logs = None) -> None:
+        self._swap(True)
+
+    def on_test_end(self, logs: Logs = None) -> None:
+        self._swap(False)
+
+    def on_predict_begin(self, logs: Logs = None) -> None:
+        self._swap(True)
+
+    def on_predict_end(self, logs: Logs = None) -> None:
+        self._swap(False)
+
+    def on_train_end(self, logs: Logs = None) -> None:
+        self._swap(False)

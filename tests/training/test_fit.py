@@ -246,5 +246,5 @@ def test_mistakes_in_compile_are_named():
         with pytest.raises(ValueError, match=message):
             model.compile(**options)
     model.compile(loss="mse")
-    with pytest.raises(ValueError, match=r"watches 'val_loss'.*validation_data"):
+    with pytest.warns(UserWarning, match=r"watches 'val_loss'.*validation_data"):
         model.fit(X, Y, verbose=0, callbacks=[callbacks.EarlyStopping()])

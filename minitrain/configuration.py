@@ -16,7 +16,7 @@ from typing import Any, Self
 import numpy as np
 
 from minitrain.engine.tensor import TensorLike
-from minitrain.errors import DTypeError, InvalidArgumentError, nearest_names
+from minitrain.errors import DTypeError, InvalidArgumentError, MinitrainError, nearest_names
 
 __all__ = [
     "Configurable",
@@ -46,9 +46,11 @@ class Configurable:
         found = {}
         given: dict[str, Any] = {}
         for name in _arguments(type(self)):
-            if hasattr(self, name):
+            try:
                 found[name] = serialize(getattr(self, name))
                 continue
+            except (AttributeError, MinitrainError):  # not kept under its name, or not known yet
+                pass
             given = given or _given(self)
             if name in given:
                 found[name] = serialize(given[name])

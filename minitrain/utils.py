@@ -1,16 +1,39 @@
-"""Keras's utilities: `to_categorical`, `normalize`, `set_random_seed`."""
+"""Keras's utilities: arrays, seeds, data by batches, progress, names of one's own for saved models."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
+from minitrain import nest
+from minitrain.configuration import (
+    custom_object_scope,
+    get_custom_objects,
+    register_serializable,
+)
 from minitrain.engine.tensor import TensorLike
 from minitrain.errors import DTypeError, InvalidArgumentError
 from minitrain.ops.random import set_seed
 
-__all__ = ["normalize", "set_random_seed", "to_categorical"]
+CustomObjectScope = custom_object_scope
+register_keras_serializable = register_serializable
+
+__all__ = [
+    "CustomObjectScope",
+    "Progbar",
+    "PyDataset",
+    "Sequence",
+    "custom_object_scope",
+    "get_custom_objects",
+    "normalize",
+    "register_keras_serializable",
+    "register_serializable",
+    "set_random_seed",
+    "split_dataset",
+    "to_categorical",
+]
 
 
 def to_categorical(x: Any, num_classes: int | None = None) -> Any:
@@ -51,3 +74,117 @@ def set_random_seed(seed: int) -> None:
     set_seed(seed)
     random.seed(seed)
     np.random.seed(seed)
+
+
+def split_dataset(
+    dataset: Any, left_size: Any = None, right_size: Any = None, shuffle: bool = False, seed: int | None = None
+) -> tuple[Any, Any]:
+    """The rows of an array, or of a tuple, list or dict of arrays, in two parts.
+
+    A size is a share of the rows, between 0 and 1, or their number; one of the two may be left out. `shuffle`: in
+    random order, by `seed`. Raises InvalidArgumentError for sizes that the rows do not fill.
+    """
+    leaves = nest.flatten(dataset)
+    rows = len(leaves[0])
+    if any(len(each) != rows for each in leaves):
+        raise InvalidArgumentError(f"All arrays need the same number of rows, received {[len(x) for x in leaves]}.")
+    if left_size is None and right_size is None:
+        raise InvalidArgumentError("Give `left_size`, `right_size` or both.")
+    left, right = _count_of(left_size, rows, "left_size"), _count_of(right_size, rows, "right_size")
+    left = rows - right if left is None else left
+    right = rows - left if right is None else right
+    if left < 0 or right < 0 or left + right > rows:
+        raise InvalidArgumentError(f"`left_size` {left_size} and `right_size` {right_size} do not fit {rows} rows.")
+    order = np.random.default_rng(seed).permutation(rows) if shuffle else np.arange(rows)
+
+    def rows_at(places: Any) -> Any:
+        return nest.map_structure(lambda each: np.asarray(each)[places], dataset)
+
+    return rows_at(order[:left]), rows_at(order[left : left + right])
+
+
+def _count_of(size: Any, rows: int, name: str) -> int | None:
+    if size is None:
+        return None
+    if isinstance(size, float) and 0 <= size <= 1:
+        return round(size * rows)
+    if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or size < 0:
+        raise InvalidArgumentError(f"`{name}` must be a share between 0 and 1 or a number of rows, received {size!r}.")
+    return int(size)
+
+
+class PyDataset:
+    """Batches by number, for `fit`: users' own define `__len__` and `__getitem__`, and `on_epoch_end` if they like.
+
+    The arguments are taken for Keras's sake: batches are made in this process, when they are needed.
+    """
+
+    def __init__(self, workers: int = 1, use_multiprocessing: bool = False, max_queue_size: int = 10) -> None:
+        self.workers = workers
+        self.use_multiprocessing = use_multiprocessing
+        self.max_queue_size = max_queue_size
+
+    def __len__(self) -> int:
+        """How many batches there are."""
+        return self.num_batches
+
+    @property
+    def num_batches(self) -> int:
+        """How many batches there are."""
+        raise NotImplementedError(f"{type(self).__name__} must define __len__.")
+
+    def __getitem__(self, index: int) -> Any:
+        """The batch of this number: (x, y) or (x, y, sample_weight)."""
+        raise NotImplementedError(f"{type(self).__name__} must define __getitem__(self, index).")
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[place] for place in range(len(self)))
+
+    def on_epoch_end(self) -> None:
+        """Called when all batches have been given."""
+
+
+Sequence = PyDataset
+
+
+class Progbar:
+    """Keras's progress bar for loops of one's own, drawn by tqdm: `add(n, values)` or `update(current, values)`.
+
+    `values`: pairs of name and value, which are averaged, or shown as they are for the names in `stateful_metrics`.
+    """
+
+    def __init__(
+        self,
+        target: int | None,
+        width: int = 20,
+        verbose: int = 1,
+        interval: float = 0.05,
+        stateful_metrics: Any = None,
+        unit_name: str = "step",
+    ) -> None:
+        from tqdm.auto import tqdm
+
+        self.target = target
+        self.stateful_metrics = set(stateful_metrics or ())
+        self._sums: dict[str, tuple[float, float]] = {}
+        self._seen = 0
+        self._bar = tqdm(total=target, mininterval=interval, unit=unit_name, disable=verbose == 0)
+
+    def update(self, current: int, values: Any = None, finalize: bool | None = None) -> None:
+        """Move to `current` steps; the bar is closed at `target`, or when `finalize` says so."""
+        steps = current - self._seen
+        for name, value in values or ():
+            total, count = self._sums.get(name, (0.0, 0.0))
+            number = float(value)
+            is_stateful = name in self.stateful_metrics
+            weight = max(steps, 1)
+            self._sums[name] = (number, 1.0) if is_stateful else (total + number * weight, count + weight)
+        self._bar.set_postfix({name: f"{total / count:.4g}" for name, (total, count) in self._sums.items()})
+        self._bar.update(steps)
+        self._seen = current
+        if finalize or (finalize is None and self.target is not None and current >= self.target):
+            self._bar.close()
+
+    def add(self, n: int, values: Any = None) -> None:
+        """Move on by n steps."""
+        self.update(self._seen + n, values)

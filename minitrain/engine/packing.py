@@ -22,13 +22,14 @@ __all__ = ["Pack", "pack"]
 class Pack:
     """A flat `buffer`, (sum of sizes,), of which each variable's array is a view, in order."""
 
-    __slots__ = ("_members", "buffer", "slices")
+    __slots__ = ("_members", "buffer", "guests", "slices")
 
     def __init__(self, variables: Sequence[Variable]) -> None:
         self.buffer: Any = np.concatenate([each._peek().reshape(-1) for each in variables])
         stops = np.cumsum([each._peek().size for each in variables]).tolist()
         self.slices = [slice(stop - each._peek().size, stop) for stop, each in zip(stops, variables, strict=True)]
         self._members = [ref(each) for each in variables]
+        self.guests = 0  # references to the buffer that programs hold, which know when it moves
         self._point()
         for each in variables:
             each._pack = self
@@ -39,10 +40,18 @@ class Pack:
             member() is each for member, each in zip(self._members, variables, strict=True)
         )
 
+    def view_of(self, variable: Variable) -> Any:
+        """A view of the buffer for one of the variables, in its shape."""
+        for member, place in zip(self._members, self.slices, strict=True):
+            if member() is variable:
+                return self.buffer[place].reshape(variable._peek().shape)
+        raise KeyError(variable)
+
     def writable(self) -> Any:
         """The buffer, to be written to: a fresh copy, with the variables moved over, if anybody holds on to it."""
         if not self._is_sole_owner():
             self.buffer = self.buffer.copy()
+            self.guests = 0
             self._point()
         return self.buffer
 
@@ -63,7 +72,7 @@ class Pack:
             tensor = variable._tensor
             if getrefcount(tensor) > SOLE_TENSOR or getrefcount(tensor._array) > SOLE_ARRAY:
                 return False
-        return getrefcount(self.buffer) <= SOLE_BUFFER + held
+        return getrefcount(self.buffer) <= SOLE_BUFFER + held + self.guests
 
 
 def pack(variables: Sequence[Variable]) -> Pack | None:

@@ -24,7 +24,7 @@ from numpy import asarray, ndarray
 
 from minitrain.dtypes import float_for
 from minitrain.engine.convert import as_tensor, operands, same_dtype, to_dtype
-from minitrain.engine.symbolic import KerasTensor, draw, holds_symbolic
+from minitrain.engine.symbolic import PRIMITIVE_OPS, KerasTensor, draw, holds_symbolic
 from minitrain.engine.tensor import Tensor
 from minitrain.engine.trail import STATE
 from minitrain.errors import DTypeError, InvalidArgumentError, MinitrainError, ShapeError
@@ -36,6 +36,7 @@ Rule = Callable[..., Any]
 
 kernels = SimpleNamespace()
 ops = SimpleNamespace()
+PRIMITIVE_OPS.append(lambda name: getattr(ops, name, None))
 
 
 class Primitive:
@@ -48,7 +49,18 @@ class Primitive:
     axes on `g`.
     """
 
-    __slots__ = ("inputs", "joint", "kernel", "name", "rules", "stackable")
+    __slots__ = (
+        "draws",
+        "emit",
+        "inputs",
+        "is_elementwise",
+        "is_view",
+        "joint",
+        "kernel",
+        "name",
+        "rules",
+        "stackable",
+    )
 
     def __init__(self, name: str, kernel: Callable[..., Any], inputs: tuple[str, ...] | None) -> None:
         self.name = name
@@ -57,6 +69,10 @@ class Primitive:
         self.rules: tuple[Rule | None, ...] | None = None
         self.joint: Rule | None = None
         self.stackable = True
+        self.draws = False  # whether it draws from a stream of random numbers
+        self.is_view = False  # whether its output is a view of its input, without computing
+        self.is_elementwise = isinstance(kernel, np.ufunc)  # whether it may write over an input of its output's shape
+        self.emit: Callable[..., Any] | None = None  # source for programs that writes into a given array
 
     @property
     def is_differentiable(self) -> bool:
@@ -79,6 +95,18 @@ class Primitive:
 
         return register
 
+    def written(self, elementwise: bool = False) -> Callable[[Rule], Rule]:
+        """Decorate the emission: a function (emitter, out, *inputs, **params) that adds lines which fill `out`.
+
+        The lines must make the same NumPy calls as the kernel. `elementwise`: whether `out` may be one of the inputs.
+        """
+
+        def register(emit: Rule) -> Rule:
+            self.emit, self.is_elementwise = emit, elementwise
+            return emit
+
+        return register
+
     def __repr__(self) -> str:
         return f"<primitive {self.name}>"
 
@@ -94,6 +122,7 @@ class Op(Protocol):
 
     primitive: Primitive
     vjp: Callable[..., Callable[[Rule], Rule]]
+    written: Callable[..., Callable[[Rule], Rule]]
     __name__: str
 
     def __call__(self, *inputs: Any, **params: Any) -> Any: ...
@@ -106,16 +135,18 @@ def primitive(
     name: str | None = None,
     floating: bool = False,
     mixed: bool = False,
+    view: bool = False,
+    draws: bool = False,
 ) -> Any:
     """Register a kernel and return the operation on Tensors.
 
     The kernel's positional arguments are the inputs, its keyword-only ones the params; `*xs` takes any number of
     inputs. A NumPy ufunc may be given as it is. `floating` says that integers are computed in float32 rather than
-    in what NumPy would take, `mixed` that two inputs may differ in dtype rather than meet in one. Without a kernel
-    it is a decorator for one.
+    in what NumPy would take, `mixed` that two inputs may differ in dtype rather than meet in one, `view` that the output
+    is a view of the input, `draws` that random numbers are drawn. Without a kernel it is a decorator for one.
     """
     if kernel is None:
-        return lambda kernel: primitive(kernel, doc, name=name, floating=floating, mixed=mixed)
+        return lambda kernel: primitive(kernel, doc, name=name, floating=floating, mixed=mixed, view=view, draws=draws)
     name = name or kernel.__name__.strip("_")
     inputs: tuple[str, ...] | None = None
     has_params = False
@@ -127,6 +158,7 @@ def primitive(
         if not code.co_flags & inspect.CO_VARARGS:
             inputs = code.co_varnames[: code.co_argcount]
     made = Primitive(name, kernel, inputs)
+    made.is_view, made.draws = view, draws
     if has_params or mixed or inputs is None or len(inputs) not in (1, 2):
         op = _general(made)
     elif len(inputs) == 1:
@@ -138,6 +170,7 @@ def primitive(
     op.__doc__ = doc or kernel.__doc__
     op.primitive = made  # type: ignore[attr-defined]
     op.vjp = made.vjp  # type: ignore[attr-defined]
+    op.written = made.written  # type: ignore[attr-defined]
     PRIMITIVES[name] = made
     setattr(kernels, name, kernel)
     setattr(ops, name, op)

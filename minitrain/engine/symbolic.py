@@ -21,7 +21,20 @@ from minitrain.dtypes import as_dtype
 from minitrain.engine.tensor import Tensor, TensorLike
 from minitrain.errors import InvalidArgumentError, ShapeError
 
-__all__ = ["FUNCTIONS", "KerasTensor", "Node", "admit", "admitting", "draw", "holds_symbolic", "name_of", "substituted"]
+__all__ = [
+    "FUNCTIONS",
+    "KerasTensor",
+    "Node",
+    "admit",
+    "admitting",
+    "declare",
+    "draw",
+    "function_name",
+    "function_named",
+    "holds_symbolic",
+    "name_of",
+    "substituted",
+]
 
 SIZES = (2, 3)  # of an open axis in the two examples
 
@@ -54,11 +67,14 @@ class Node:
         return [each for each in nest.flatten([self.args, self.kwargs]) if isinstance(each, KerasTensor)]
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in ("operation", "args", "kwargs", "outputs")}
+        state = {name: getattr(self, name) for name in ("operation", "args", "kwargs", "outputs")}
+        return state | {"operation": function_name(self.operation) or self.operation}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         for name, value in state.items():
             setattr(self, name, value)
+        if isinstance(self.operation, str):
+            self.operation = function_named(self.operation)
 
 
 class KerasTensor(TensorLike):
@@ -66,7 +82,6 @@ class KerasTensor(TensorLike):
 
     __slots__ = ("__weakref__", "_dtype", "_examples", "_node", "_shape", "name")
 
-    _examples: tuple[Any, Any]
     _node: Node | None
 
     def __init__(self, shape: Any, dtype: Any = "float32", name: str | None = None) -> None:
@@ -74,7 +89,14 @@ class KerasTensor(TensorLike):
         self._dtype = dtype if dtype == "string" else as_dtype(dtype)
         self._node = None
         self.name = name or name_of("keras_tensor")
-        self._examples = self._example(SIZES[0]), self._example(SIZES[1])
+        self._examples: tuple[Any, Any] | None = None
+
+    @property
+    def examples(self) -> tuple[Any, Any]:
+        """Two small arrays that the tensor could be; made when they are needed."""
+        if self._examples is None:
+            self._examples = self._example(SIZES[0]), self._example(SIZES[1])
+        return self._examples
 
     def _example(self, size: int) -> Any:
         shape = tuple(size if each is None else each for each in self._shape)
@@ -132,6 +154,25 @@ def _checked(shape: Any) -> tuple[int | None, ...]:
     return tuple(None if size is None else int(size) for size in shape)
 
 
+def function_name(function: Any) -> str | None:
+    """The public name of a function that may stand in a drawing; None for what is none."""
+    for name, each in FUNCTIONS.items():
+        if each is function:
+            return name
+    name = getattr(function, "__name__", "")
+    return f"primitive.{name}" if name and PRIMITIVE_OPS and function is PRIMITIVE_OPS[0](name) else None
+
+
+def function_named(name: str) -> Any:
+    """The function of a public name. Raises InvalidArgumentError where there is none."""
+    found = PRIMITIVE_OPS[0](name[10:]) if name.startswith("primitive.") else FUNCTIONS.get(name)
+    if found is None:
+        raise InvalidArgumentError(f"Unknown function {name!r} in the configuration of a model.")
+    return found
+
+
+PRIMITIVE_OPS: list[Callable[[str], Any]] = []  # `engine.primitive` puts here how to find an operation by its name
+
 _names: Counter[str] = Counter()
 
 
@@ -156,7 +197,7 @@ def draw(operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any], run: Cal
     run = run or operation
 
     def example(which: int) -> Any:
-        positional, named = substituted((args, kwargs), lambda each: each._examples[which])
+        positional, named = substituted((args, kwargs), lambda each: each.examples[which])
         return run(*positional, **named)
 
     few, many = example(0), example(1)
@@ -171,6 +212,15 @@ def draw(operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any], run: Cal
     outputs = nest.map_structure(made, few, many)
     node.outputs = outputs
     return outputs
+
+
+def declare(operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any], made: Any) -> Any:
+    """What `draw` gives, where shapes and dtypes are known: `made` is a structure of symbolic tensors."""
+    node = Node(operation, args, kwargs)
+    for each in nest.flatten(made):
+        each._node = node
+    node.outputs = made
+    return made
 
 
 def admit(namespace: dict[str, Any], prefix: str) -> None:

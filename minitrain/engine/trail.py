@@ -47,7 +47,7 @@ class SharedToken:
 class Trail:
     """The records of the tapes that are open in one thread."""
 
-    __slots__ = ("everything", "listening", "reads", "records", "tapes", "token")
+    __slots__ = ("everything", "listening", "reads", "recorder", "records", "tapes", "token")
 
     def __init__(self) -> None:
         self.token = Token()
@@ -56,6 +56,7 @@ class Trail:
         self.listening: list[GradientTape] = []  # those of them that are not paused by `stop_recording`
         self.reads: dict[int, Tensor] = {}  # id of a variable -> the snapshot that stands for its present value
         self.everything = False  # record also what depends on nothing watched
+        self.recorder: Any = None  # what makes a program of all that happens, where somebody does
 
     def sees(self, *tensors: Tensor) -> bool:
         """Whether an operation on `tensors` is to be recorded; asked only where none carries our token alone."""
@@ -79,7 +80,9 @@ class Trail:
 
     def leave(self, tensor: Tensor, way: str) -> None:
         """Note that a value leaves the tape, such as through `.numpy()`, where somebody asked for a trace."""
-        if isinstance(self.records, ObservedRecords):
+        if self.recorder is not None:
+            self.recorder.leave(tensor, way)
+        elif isinstance(self.records, ObservedRecords):
             self.records.leave(tensor, way)
 
 
@@ -140,7 +143,9 @@ def refresh() -> None:
         if not home.tapes:
             home.token.alive = False
             STATE.home = home = None
-    if STATE.checking or tracing or (home is not None and type(home.records) is not list):
+    if home is not None and home.recorder is not None:
+        home.everything = True
+    elif STATE.checking or tracing or (home is not None and type(home.records) is not list):
         home = _observed(home, tracing)
     STATE.trail = home if home is not None and (home.listening or STATE.checking) else None
 

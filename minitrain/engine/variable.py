@@ -113,21 +113,30 @@ class Variable(TensorLike):
 
         Raises ShapeError or DTypeError, naming the variable, before anything is changed.
         """
-        self._write(self._accept(value, "assign"))
+        if STATE.trail is not None and STATE.trail.recorder is not None:
+            STATE.trail.recorder.assign(self, value, "assign")
+        else:
+            self._write(self._accept(value, "assign"))
         return self
 
     def assign_add(
         self, delta: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True
     ) -> Variable:
         """Add `delta` to the value, in place where nobody holds on to it. Raises as `assign` does."""
-        self._update(np.add, self._accept(delta, "assign_add"))
+        if STATE.trail is not None and STATE.trail.recorder is not None:
+            STATE.trail.recorder.assign(self, delta, "assign_add", "add")
+        else:
+            self._update(np.add, self._accept(delta, "assign_add"))
         return self
 
     def assign_sub(
         self, delta: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True
     ) -> Variable:
         """Subtract `delta` from the value, in place where nobody holds on to it. Raises as `assign` does."""
-        self._update(np.subtract, self._accept(delta, "assign_sub"))
+        if STATE.trail is not None and STATE.trail.recorder is not None:
+            STATE.trail.recorder.assign(self, delta, "assign_sub", "subtract")
+        else:
+            self._update(np.subtract, self._accept(delta, "assign_sub"))
         return self
 
     def _read(self) -> Tensor:

@@ -80,6 +80,11 @@ def limited_weights(count: int) -> Iterator[None]:
         CALLS.allowed = outer
 
 
+def is_loading() -> bool:
+    """Whether a file is being read, so that nothing may be computed but what its weights need."""
+    return CALLS.allowed is not None
+
+
 class Layer(Configurable):
     """The base of all layers. Users' own define `call`, and `build` where they have weights.
 

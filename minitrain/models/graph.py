@@ -15,11 +15,13 @@ import numpy as np
 from minitrain import layers as layers_module
 from minitrain import nest
 from minitrain.engine.convert import as_tensor, to_dtype
-from minitrain.engine.symbolic import FUNCTIONS, KerasTensor, Node, draw, substituted
+from minitrain.engine.symbolic import KerasTensor, Node, declare, draw, function_name, function_named, substituted
 from minitrain.engine.tensor import Tensor, TensorLike
 from minitrain.errors import DTypeError, InvalidArgumentError
-from minitrain.layers.base import Layer
+from minitrain.layers.base import Layer, is_loading
 from minitrain.layers.core import InputLayer, fitted
+
+EXAMPLE_LIMIT = 10_000_000  # elements
 
 
 class Graph:
@@ -155,6 +157,7 @@ class Graph:
                     **_operation_config(node.operation),
                     "args": _encoded(list(node.args), places),
                     "kwargs": _encoded(node.kwargs, places),
+                    "made": _encoded(substituted(node.outputs, _described), {}),
                 }
             )
             for at, tensor in enumerate(nest.flatten(node.outputs)):
@@ -162,12 +165,7 @@ class Graph:
         return {
             "layers": [layers_module.serialize(each) for each in self.layers if not isinstance(each, InputLayer)],
             "inputs": _encoded(
-                substituted(
-                    self.inputs,
-                    lambda each: _Plain(
-                        {"input": {"batch_shape": list(each.shape), "dtype": _dtype_name(each), "name": each.name}}
-                    ),
-                ),
+                substituted(self.inputs, lambda each: _Plain({"input": _description(each) | {"name": each.name}})),
                 places,
             ),
             "calls": calls,
@@ -183,7 +181,10 @@ class Graph:
         for place, call in enumerate(config["calls"]):
             operation = _operation_of(call, layers)
             args, kwargs = (_decoded(call[each], tensors) for each in ("args", "kwargs"))
-            out = operation(*args, **kwargs) if isinstance(operation, Layer) else draw(operation, tuple(args), kwargs)
+            if is_loading():
+                out = declared(operation, tuple(args), kwargs, _decoded(call["made"], {}))
+            else:
+                out = drawn(operation, args, kwargs)
             tensors |= {(place, n): each for n, each in enumerate(nest.flatten(out))}
         return cls(inputs, _decoded(config["outputs"], tensors))
 
@@ -198,7 +199,7 @@ class Graph:
         for node in self.nodes:
             args, kwargs = (substituted(part, lambda each: values[id(each)]) for part in (node.args, node.kwargs))
             operation = new.get(id(node.operation), node.operation)
-            out = operation(*args, **kwargs) if isinstance(operation, Layer) else draw(operation, args, kwargs)
+            out = drawn(operation, args, kwargs)
             for old, each in zip(nest.flatten(node.outputs), nest.flatten(out), strict=True):
                 values[id(old)] = each
         return Graph(inputs, substituted(self.outputs, lambda each: values[id(each)]))
@@ -214,6 +215,38 @@ class Graph:
                 node.operation._note_node(node)
 
 
+def drawn(operation: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+    """The symbolic result of a layer or a function."""
+    return operation(*args, **kwargs) if isinstance(operation, Layer) else draw(operation, tuple(args), kwargs)
+
+
+def declared(operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any], made: Any) -> Any:
+    """The symbolic result that a file says there is: nothing is computed, so that no file can make it dear.
+
+    A layer of the user's own may make its weights when it is called, and is called on examples, if these are small.
+    """
+    if isinstance(operation, Layer):
+        if not operation.built:
+            operation._build_for(args, kwargs)
+        if not type(operation).__module__.startswith("minitrain.") and not operation.weights:
+            sizes = [int(np.prod([size or 3 for size in each.shape], dtype=np.float64)) for each in nest.flatten(args)]
+            if max(sizes, default=0) > EXAMPLE_LIMIT:
+                raise InvalidArgumentError(f"Layer '{operation.name}' has inputs of {max(sizes)} elements a row.")
+            drawn(operation, args, kwargs)
+        declare(operation, args, kwargs, made)
+        operation._note_node(nest.flatten(made)[0].node)
+        return made
+    return declare(operation, args, kwargs, made)
+
+
+def _description(tensor: KerasTensor) -> dict[str, Any]:
+    return {"batch_shape": list(tensor.shape), "dtype": _dtype_name(tensor)}
+
+
+def _described(tensor: KerasTensor | None) -> Any:
+    return None if tensor is None else _Plain({"declared": _description(tensor)})
+
+
 def _operation_name(tensor: KerasTensor) -> str:
     operation = tensor.node.operation if tensor.node is not None else tensor
     return str(getattr(operation, "name", None) or getattr(operation, "__name__", "output"))
@@ -226,29 +259,14 @@ def _dtype_name(tensor: KerasTensor) -> str:
 def _operation_config(operation: Any) -> dict[str, Any]:
     if isinstance(operation, Layer):
         return {"layer": operation.name}
-    for name, function in FUNCTIONS.items():
-        if function is operation:
-            return {"function": name}
-    name = getattr(operation, "__name__", "")
-    if operation is getattr(_primitive_ops(), name, None):
-        return {"function": f"primitive.{name}"}
-    raise InvalidArgumentError(f"{operation!r} is no public function of minitrain and cannot be written down.")
+    name = function_name(operation)
+    if name is None:
+        raise InvalidArgumentError(f"{operation!r} is no public function of minitrain and cannot be written down.")
+    return {"function": name}
 
 
 def _operation_of(call: dict[str, Any], layers: dict[str, Layer]) -> Any:
-    if "layer" in call:
-        return layers[call["layer"]]
-    name = call["function"]
-    found = getattr(_primitive_ops(), name[10:], None) if name.startswith("primitive.") else FUNCTIONS.get(name)
-    if found is None:
-        raise InvalidArgumentError(f"Unknown function {name!r} in the configuration of a model.")
-    return found
-
-
-def _primitive_ops() -> Any:
-    from minitrain.engine.primitive import ops
-
-    return ops
+    return layers[call["layer"]] if "layer" in call else function_named(call["function"])
 
 
 class _Plain:
@@ -294,6 +312,8 @@ def _decoded(value: Any, tensors: dict[tuple[int, int], KerasTensor]) -> Any:
         return tensors[tuple(held)]
     if tag == "input":
         return layers_module.Input(**held)
+    if tag == "declared":
+        return KerasTensor(held["batch_shape"], held["dtype"])
     if tag == "array":
         return Tensor(np.array(held, value["dtype"]))
     if tag == "slice":

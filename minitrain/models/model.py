@@ -21,6 +21,7 @@ from minitrain.engine.tensor import Tensor, TensorLike
 from minitrain.errors import DTypeError, InvalidArgumentError, TapeError
 from minitrain.layers.base import Layer, losses_of
 from minitrain.metrics.base import Metric
+from minitrain.metrics.reduction import Mean
 from minitrain.models.graph import Graph
 from minitrain.models.summary import Summary
 from minitrain.ops.elementwise import add_n
@@ -70,7 +71,7 @@ class Model(Layer):
         self._compiled = False
         self._compile_config: dict[str, Any] | None = None
         self._known: Known | None = None
-        self._loss_sum = self._loss_count = 0.0
+        self._loss_tracker = LossTracker()
         self._part_sums: list[float] = []
         self._graph: Graph | None = None
         self._graph_layers: list[Layer] = []
@@ -83,6 +84,7 @@ class Model(Layer):
         """Become the functional model of a graph."""
         self._graph = graph
         self._graph_layers = graph.layers
+        self._takes_any_input = any(each.dtype == "string" for each in graph.flat_inputs)
         self.built = True
 
     def compile(
@@ -196,9 +198,13 @@ class Model(Layer):
 
     @property
     def metrics(self) -> list[Metric]:
-        """The metrics of `compile`, once the first batch has shown what they are, then those that are attributes."""
+        """That of the loss, those of `compile`, once a batch has shown what they are, and those that are attributes."""
         compiled = self._measures.all if self._compiled else []
-        return compiled + [each for each in vars(self).values() if isinstance(each, Metric)]
+        return [self._loss_tracker, *compiled, *self._own_metrics()]
+
+    def _own_metrics(self) -> list[Metric]:
+        own = [each for value in vars(self).values() for each in nest.flatten(value) if isinstance(each, Metric)]
+        return [each for each in own if each is not self._loss_tracker]
 
     @property
     def metrics_names(self) -> list[str]:
@@ -208,12 +214,10 @@ class Model(Layer):
     def _result_names(self) -> list[str]:
         parts = self._objective.shown if self._compiled else []
         compiled = self._measures.labels if self._compiled else []
-        own = [each.name for each in vars(self).values() if isinstance(each, Metric)]
-        return ["loss", *parts, *compiled, *own]
+        return ["loss", *parts, *compiled, *(each.name for each in self._own_metrics())]
 
     def reset_metrics(self) -> None:
         """Start all metrics anew, as at the beginning of every epoch."""
-        self._loss_sum = self._loss_count = 0.0
         self._part_sums = []
         for each in self.metrics:
             each.reset_state()
@@ -268,7 +272,8 @@ class Model(Layer):
                 return cls(**config)
             graph = Graph.from_config(config)
             made = cls(graph.inputs, graph.outputs, name=config.get("name"))
-            made.trainable = config.get("trainable", True)
+            if not config.get("trainable", True):
+                made.trainable = False
             return made
 
     def to_json(self, **kwargs: Any) -> str:
@@ -323,15 +328,16 @@ class Model(Layer):
     def get_metrics_result(self) -> Results:
         """The results since the last reset: the mean loss a sample, and the metrics."""
         found: Results = {}
-        if self._loss_count:
-            found["loss"] = self._loss_sum / self._loss_count
-            if self._part_sums:
-                for label, total in zip(self._objective.shown, self._part_sums, strict=True):
-                    found[label] = total / self._loss_count
+        tracker = self._loss_tracker
+        if tracker.count:
+            found["loss"] = tracker.total / tracker.count
+            for label, total in zip(self._objective.shown, self._part_sums, strict=False):
+                found[label] = total / tracker.count
         if self._compiled:
             for label, each in zip(self._measures.labels, self._measures.all, strict=True):
                 found[label] = _number(each.result())
-        found.update({each.name: _number(each.result()) for each in vars(self).values() if isinstance(each, Metric)})
+        for each in self._own_metrics():
+            found.setdefault(each.name, _number(each.result()))
         return found
 
     def train_step(self, data: Any) -> Any:
@@ -366,8 +372,7 @@ class Model(Layer):
     def _note(self, x: Any, y: Any, y_pred: Any, weight: Any, loss: Any) -> None:
         """Add the loss, as the mean of so many samples, and the batch to the metrics."""
         rows = len(x) if not isinstance(x, (dict, list, tuple)) else len(nest.flatten(x)[0])
-        self._loss_sum += float(loss) * rows
-        self._loss_count += rows
+        self._loss_tracker.add(float(loss), rows)
         if self._objective.labels:
             parts = [float(part) * rows for part in self._parts if part is not None]
             self._part_sums = [a + b for a, b in zip(self._part_sums or [0.0] * len(parts), parts, strict=True)]
@@ -426,7 +431,7 @@ class Model(Layer):
             validation.batch_size = validation_batch_size or validation.batch_size
         if class_weight is not None:
             batches = batches.weighted(class_weight)
-        if isinstance(batches, Table) and type(self).train_step is Model.train_step:
+        if isinstance(batches, Table):
             self._look_at(batches)
         self.stop_training = False
         steps = steps_per_epoch or len(batches) or None
@@ -444,7 +449,7 @@ class Model(Layer):
                 break
             if not done:
                 self.reset_metrics()
-            hooks.call("on_epoch_begin", epoch, {})
+                hooks.call("on_epoch_begin", epoch, {})
             source = iter(batches) if ongoing is None else _some(ongoing, steps_per_epoch)
             logs = self._train_epoch(source, hooks, epoch, done)
             done = 0
@@ -462,17 +467,19 @@ class Model(Layer):
 
     def _batches(self, *data: Any, **options: Any) -> Any:
         """The batches of data, in this model's dtype."""
-        strings = self._graph is not None and any(each.dtype == "string" for each in self._graph.flat_inputs)
-        return batches_of(*data, **options, dtype=self._numpy_dtype, strings=strings)
+        return batches_of(*data, **options, dtype=self._numpy_dtype, strings=self._takes_any_input)
 
     def _look_at(self, batches: Table) -> None:
-        """Build the model on a few rows, and look at its outputs and the targets, before anything is trained."""
+        """Build the model on a row, and look at its outputs and the targets, before anything is trained."""
         x, y, _ = batches.batch(slice(0, 1))
+        try:
+            y_pred = self(x, training=False)
+        except Exception:
+            if type(self).train_step is Model.train_step:
+                raise
+            return  # a step of one's own may need no `call`, or another one
         if y is None or self.loss is None:
-            if not self.built:
-                self(x, training=False)
             return
-        y_pred = self(x, training=False)
         self._objective.build(y_pred)
         self._objective.need_labels(batches.whole[1], y_pred)
         if not self._measures.is_empty and self._measures.outputs is None:
@@ -481,7 +488,7 @@ class Model(Layer):
     def _train_epoch(self, batches: Iterator[Batch], hooks: CallbackList, epoch: int, done: int) -> Results:
         """Train on the batches, but for those that were done before, and give the epoch's results."""
         is_own = type(self).train_step is not Model.train_step
-        reading = hooks.read_batch_logs
+        reading = hooks.reads("on_train_batch_end")
         every = self.steps_per_execution
         logs: Results = {}
         place = done - 1
@@ -534,6 +541,7 @@ class Model(Layer):
         self.reset_metrics()
         hooks.call("on_test_begin", {})
         is_own = type(self).test_step is not Model.test_step
+        reading = hooks.reads("on_test_batch_end")
         logs: Results = {}
         for place, batch in enumerate(batches):
             if place == steps:
@@ -543,6 +551,8 @@ class Model(Layer):
                 logs = _numbers(self.test_step(_trimmed(batch)))
             else:
                 self._test_on(batch)
+                if reading:
+                    logs = self.get_metrics_result()
             hooks.call("on_test_batch_end", place, logs)
         results = dict(logs) if is_own else self.get_metrics_result()
         hooks.call("on_test_end", results)
@@ -637,6 +647,30 @@ def _some(batches: Endless, steps: int) -> Iterator[Batch]:
 
 def _listed(callbacks: Any) -> list[Any]:
     return [] if callbacks is None else list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]
+
+
+class LossTracker(Mean):
+    """The mean of the loss over the samples since the last reset."""
+
+    def __init__(self) -> None:
+        Metric.__init__(self, None, "loss")
+        self.total = self.count = 0.0  # plain numbers: they change in every step
+
+    def add(self, loss: float, rows: int) -> None:
+        """The mean loss of so many samples."""
+        self.total += loss * rows
+        self.count += rows
+
+    def update_state(self, values: Any, sample_weight: Any = None) -> None:
+        """Add a loss, with its weight."""
+        weight = 1.0 if sample_weight is None else float(sample_weight)
+        self.add(float(np.mean(as_tensor(values)._array)), weight)  # type: ignore[arg-type]
+
+    def reset_state(self) -> None:
+        self.total = self.count = 0.0
+
+    def result(self) -> Any:
+        return as_tensor(np.float32(self.total / self.count if self.count else 0.0))
 
 
 def _number(value: Any) -> Any:

@@ -9,9 +9,9 @@ from minitrain import layers as layers_module
 from minitrain.configuration import custom_object_scope
 from minitrain.engine.symbolic import KerasTensor
 from minitrain.errors import DTypeError, InvalidArgumentError, MinitrainError
-from minitrain.layers.base import Layer
+from minitrain.layers.base import Layer, is_loading
 from minitrain.layers.core import Input, InputLayer
-from minitrain.models.graph import Graph
+from minitrain.models.graph import Graph, declared
 from minitrain.models.model import Model
 
 
@@ -29,6 +29,7 @@ class Sequential(Model):
     def __init__(self, layers: Iterable[Layer] | None = None, trainable: bool = True, name: str | None = None) -> None:
         super().__init__(trainable=trainable, name=name)
         self._chain: list[Layer] = []
+        self._declared: Any = None  # the shapes and dtypes of the layers' outputs, where a file says what they are
         for each in layers or ():
             self.add(each)
 
@@ -80,8 +81,11 @@ class Sequential(Model):
         else:
             x = Input(batch_shape=(None, *tuple(input_shape)[1:]), dtype=self.dtype)
         out = x
-        for layer in self.layers:
-            out = layer(out)
+        for place, layer in enumerate(self.layers):
+            if self._declared is None:
+                out = layer(out)
+            else:
+                out = declared(layer, (out,), {}, KerasTensor(*self._declared[place]))
         self._draw_graph(Graph(x, out))
 
     def _build_for(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -107,15 +111,27 @@ class Sequential(Model):
         config["layers"] = [layers_module.serialize(each) for each in self._chain]
         if self._graph is not None:
             config["build_input_shape"] = list(self._graph.inputs.shape)
+            made = [each.outputs for each in self._graph.nodes]
+            config["made"] = [[list(each.shape), getattr(each.dtype, "name", each.dtype)] for each in made]
         return config
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
         """The model of a configuration, with new weights."""
         with custom_object_scope(custom_objects or {}):
-            made = cls([layers_module.deserialize(each) for each in config["layers"]], name=config.get("name"))
-        if config.get("build_input_shape") and made._graph is None:
-            made.build(tuple(config["build_input_shape"]))
+            chain = [layers_module.deserialize(each) for each in config["layers"]]
+        shape = config.get("build_input_shape")
+        if is_loading():
+            made = cls(name=config.get("name"))
+            made._chain = chain
+            if shape:
+                made._declared = config["made"]
+                made.build(tuple(shape))
+                made._declared = None
+        else:
+            made = cls(chain, name=config.get("name"))
+            if shape and made._graph is None:
+                made.build(tuple(shape))
         if not config.get("trainable", True):
             made.trainable = False
         return made

@@ -18,6 +18,21 @@ import numpy as np
 from minitrain.errors import DTypeError, FileFormatError
 
 JSON_LIMIT = 1 << 28  # bytes of a JSON text
+DEPTH_LIMIT = 100  # of lists and dicts in one another
+
+
+def _depth(value: Any) -> int:
+    """How deep lists and dicts stand in one another."""
+    depth, level = 0, [value]
+    while level and depth <= DEPTH_LIMIT:
+        depth += 1
+        level = [
+            inner
+            for each in level
+            if isinstance(each, (list, dict))
+            for inner in (each.values() if isinstance(each, dict) else each)
+        ]
+    return depth
 
 
 def write_whole(path: Any, write: Any) -> None:
@@ -45,7 +60,7 @@ def write_archive(path: Any, texts: dict[str, Any], tensors: dict[str, dict[str,
 
     encoded = {f"{name}.json": _dumped(value) for name, value in texts.items()}
     for name, arrays in tensors.items():
-        encoded[f"{name}.safetensors"] = save({key: np.ascontiguousarray(each) for key, each in arrays.items()})
+        encoded[f"{name}.safetensors"] = save({key: np.asarray(each, order="C") for key, each in arrays.items()})
 
     def write(temporary: str) -> None:
         with zipfile.ZipFile(temporary, "w") as archive:
@@ -88,7 +103,7 @@ class Archive:
         if len(self.names) != len(entries):
             raise self.broken("it names an entry twice")
         for each in entries:
-            if each.compress_type != zipfile.ZIP_STORED or each.file_size > size:
+            if each.compress_type != zipfile.ZIP_STORED or max(each.file_size, each.compress_size) > size:
                 raise self.broken(f"entry {each.filename!r} claims {each.file_size} bytes in a file of {size}")
 
     def broken(self, why: str) -> FileFormatError:
@@ -110,9 +125,12 @@ class Archive:
         if len(data) > JSON_LIMIT:
             raise self.broken(f"{name}.json is too long")
         try:
-            return json.loads(data)
+            value = json.loads(data)
         except (ValueError, RecursionError) as error:
             raise self.broken(f"{name}.json is no JSON ({type(error).__name__})") from error
+        if _depth(value) > DEPTH_LIMIT:
+            raise self.broken(f"{name}.json is nested too deep")
+        return value
 
     def tensors(self, name: str) -> dict[str, Any]:
         """A group of arrays by name."""

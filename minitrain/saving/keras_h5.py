@@ -16,27 +16,37 @@ from minitrain.errors import FileFormatError, ShapeError
 from minitrain.layers.base import Layer
 
 
-def groups(layer: Any, path: str = "") -> Iterator[tuple[str, list[Any]]]:
-    """Each layer's group in the file, and its weights in Keras's order."""
+def groups(layer: Any, path: str = "", seen: set[int] | None = None) -> Iterator[tuple[str, list[Any]]]:
+    """Each layer's group in the file, and its weights in Keras's order.
+
+    Keras walks the attributes by name, "layers" among them, and writes each layer where it meets it first.
+    """
+    seen = set() if seen is None else seen
+    if id(layer) in seen:
+        return
+    seen.add(id(layer))
     own = layer._own_variables()
     if own:
         yield f"{path}vars", own
+    parts: dict[str, Any] = {}
+    if getattr(layer, "_graph", None) is None:
+        parts |= {key: value for key, value in vars(layer).items() if key[0] != "_"}
     if hasattr(layer, "layers"):
-        yield from _numbered(layer.layers, f"{path}layers/")
-        return
-    for key, value in vars(layer).items():
+        parts["layers"] = layer.layers
+    for key in sorted(parts):
+        value = parts[key]
         if isinstance(value, Layer):
-            yield from groups(value, f"{path}{key.lstrip('_')}/")
+            yield from groups(value, f"{path}{key}/", seen)
         elif isinstance(value, (list, tuple)) and value and all(isinstance(each, Layer) for each in value):
-            yield from _numbered(value, f"{path}{key.lstrip('_')}/")
+            yield from _numbered(value, f"{path}{key}/", seen)
 
 
-def _numbered(layers: Any, path: str) -> Iterator[tuple[str, list[Any]]]:
+def _numbered(layers: Any, path: str, seen: set[int]) -> Iterator[tuple[str, list[Any]]]:
     counts: dict[str, int] = {}
     for each in layers:
         name = snake_case(type(each).__name__)
         counts[name] = counts.get(name, -1) + 1
-        yield from groups(each, f"{path}{name}{f'_{counts[name]}' if counts[name] else ''}/")
+        yield from groups(each, f"{path}{name}{f'_{counts[name]}' if counts[name] else ''}/", seen)
 
 
 def write(model: Any, path: Any) -> None:
@@ -58,7 +68,7 @@ def read(model: Any, path: Any, skip_mismatch: bool = False) -> None:
     try:
         with h5py.File(path, "r") as file:
             for group, weights in groups(model):
-                held = file.get(group)
+                held = _held(file, group, h5py)
                 count = 0 if held is None else len(held)
                 if count != len(weights):
                     if skip_mismatch:
@@ -68,7 +78,7 @@ def read(model: Any, path: Any, skip_mismatch: bool = False) -> None:
                         f"{len(weights)} ({', '.join(each.path for each in weights)}). It holds: {_listed(file)}."
                     )
                 for place, weight in enumerate(weights):
-                    data = held[str(place)]
+                    data = _held(held, str(place), h5py)
                     if tuple(data.shape) != tuple(weight.shape):
                         if skip_mismatch:
                             continue
@@ -76,11 +86,27 @@ def read(model: Any, path: Any, skip_mismatch: bool = False) -> None:
                             f"Weight '{weight.path}' has shape {tuple(weight.shape)}, and {group}/{place} in "
                             f"{str(path)!r} {tuple(data.shape)}."
                         )
-                    accepted.append((weight, np.asarray(data).astype(weight._peek().dtype, copy=False)))
-    except (OSError, KeyError, RuntimeError) as error:
+                    if data.external or data.is_virtual or data.dtype.kind not in "fiub":
+                        raise ValueError(f"{group}/{place} holds no numbers of its own")
+                    accepted.append((weight, np.asarray(data[()]).astype(weight._peek().dtype, copy=False)))
+    except ShapeError:
+        raise
+    except Exception as error:  # a hostile file can fail in any way
         raise FileFormatError(f"{str(path)!r} cannot be read as a Keras weights file: {error}.") from error
     for weight, array in accepted:
         weight._write(np.asarray(array))
+
+
+def _held(group: Any, path: str, h5py: Any) -> Any:
+    """What stands at a path, reached through the file's own links alone; None where there is nothing."""
+    for name in path.split("/"):
+        link = group.get(name, getlink=True) if isinstance(group, h5py.Group) else None
+        if link is None:
+            return None
+        if not isinstance(link, h5py.HardLink):
+            raise ValueError(f"{path} points out of the file")
+        group = group[name]
+    return group
 
 
 def _listed(file: Any) -> str:

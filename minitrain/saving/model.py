@@ -15,7 +15,7 @@ from minitrain import layers as layers_module
 from minitrain import losses as losses_module
 from minitrain import metrics as metrics_module
 from minitrain import optim
-from minitrain.configuration import Configurable, custom_object_scope, registered_name, serialize
+from minitrain.configuration import Configurable, custom_object, custom_object_scope, registered_name, serialize
 from minitrain.errors import FileFormatError, InvalidArgumentError, MinitrainError, ShapeError
 from minitrain.layers.base import Layer, limited_weights
 from minitrain.saving.archive import Archive, read_tensors, write_archive, write_whole
@@ -36,6 +36,7 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, include_optimi
             "class_name": registered_name(type(model)),
             "config": model.get_config(),
             "build_shape": _plain_shape(getattr(model, "_build_shape", None)),
+            "streams": [each.generator.state for each in random_layers(model)],
         }
     }
     tensors = {"weights": weights_of(model)}
@@ -75,7 +76,8 @@ def load_model(
                 if not model.weights and weights and shape is not None:
                     model.build(_as_shape(shape))
         except InvalidArgumentError as error:
-            raise _with_advice(error, archive) from error
+            _advise(error, archive)
+            raise
         except MinitrainError:
             raise
         except Exception as error:  # whatever a hostile configuration makes of constructors
@@ -83,21 +85,32 @@ def load_model(
         if not isinstance(model, Layer):
             raise archive.broken("it holds no model")
         assign_weights(model, weights, archive)
+        try:
+            for layer, state in zip(random_layers(model), settings.get("streams") or (), strict=True):
+                layer.generator.state = state
+        except (ValueError, TypeError, KeyError, OverflowError, AttributeError) as error:
+            raise archive.broken(f"its random streams cannot be used ({error})") from error
         if compile and "compile.json" in archive.names:
             try:
                 _compile(model, archive)
             except InvalidArgumentError as error:
-                raise _with_advice(error, archive) from error
+                _advise(error, archive)
+                raise
     return model
 
 
-def _with_advice(error: Exception, archive: Archive) -> Exception:
-    if "Unknown" not in str(error):
-        return error
-    return InvalidArgumentError(
-        f"{str(archive.path)!r} names what minitrain does not know. {error} If it is your own, decorate it with "
-        "`minitrain.utils.register_serializable()` or pass `custom_objects={name: it}`."
-    )
+def random_layers(model: Any) -> list[Any]:
+    """The layers that own a stream of random numbers."""
+    return [each for each in model._flatten_layers() if hasattr(each, "generator")]
+
+
+def _advise(error: Exception, archive: Archive) -> None:
+    """Raise the error with advice, where it is that a name is unknown."""
+    if str(error).startswith("Unknown"):
+        raise InvalidArgumentError(
+            f"{str(archive.path)!r} names what minitrain does not know. {error} If it is your own, decorate it with "
+            "`minitrain.utils.register_serializable()` or pass `custom_objects={name: it}`."
+        ) from error
 
 
 def _compile(model: Any, archive: Archive) -> None:
@@ -113,7 +126,7 @@ def _compile(model: Any, archive: Archive) -> None:
             state = archive.tensors("optimizer")
             optimizer.build(model.trainable_variables)
             optimizer.set_weights([state[str(n)] for n in range(len(state))])
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, RecursionError) as error:
         raise archive.broken(f"its compile settings cannot be used ({type(error).__name__}: {error})") from error
 
 
@@ -136,7 +149,8 @@ def _read(value: Any, get: Any) -> Any:
     if isinstance(value, list):
         return [_read(each, get) for each in value]
     if isinstance(value, str) and value not in ("accuracy", "acc", "crossentropy", "ce"):
-        get(value)  # an unknown name is refused here
+        found = get(value)  # an unknown name is refused here
+        return value if custom_object(value) is None else found
     return value
 
 
@@ -192,6 +206,8 @@ def assign_weights(model: Any, arrays: dict[str, Any], archive: Any, skip_mismat
         )
     accepted = []
     for weight, key, array in zip(mine, sorted(arrays), given, strict=True):
+        if array.dtype.kind not in "fiub":
+            raise archive.broken(f"{key!r} is of dtype {array.dtype}")
         if array.shape != tuple(weight.shape):
             if skip_mismatch:
                 continue
@@ -215,7 +231,7 @@ def save_weights(model: Any, filepath: Any, overwrite: bool = True) -> None:
         return
     from safetensors.numpy import save
 
-    data = save({key: np.ascontiguousarray(each) for key, each in weights_of(model).items()})
+    data = save({key: np.asarray(each, order="C") for key, each in weights_of(model).items()})
     write_whole(filepath, lambda temporary: Path(temporary).write_bytes(data))
 
 

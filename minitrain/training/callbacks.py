@@ -31,9 +31,9 @@ class Callback:
     def get_state(self) -> dict[str, Any]:
         """What a backup keeps of this callback, so that resumed training goes on as if it had not stopped.
 
-        By default the public attributes that are numbers, strings, arrays, or lists and dicts of these.
+        By default the attributes that are numbers, strings, arrays, or lists and dicts of these.
         """
-        return {key: each for key, each in vars(self).items() if key[0] != "_" and key not in ("model", "params")}
+        return {key: each for key, each in vars(self).items() if key not in ("model", "params")}
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Go on from what `get_state` gave; called after `on_train_begin`."""
@@ -100,10 +100,9 @@ class CallbackList:
             each.set_model(model)
             each.set_params(params)
 
-    @property
-    def read_batch_logs(self) -> bool:
-        """Whether anybody looks at the results after every batch."""
-        return any(each.reads_batch_logs and overrides(each, "on_train_batch_end") for each in self.callbacks)
+    def reads(self, hook: str) -> bool:
+        """Whether anybody looks at the results at this hook, so that they must be computed for every batch."""
+        return any(each.reads_batch_logs and overrides(each, hook) for each in self.callbacks)
 
     def resume(self, initial_epoch: int) -> tuple[int, int]:
         """The epoch to begin with and the batches of it that are done: as given, or where a backup stopped."""

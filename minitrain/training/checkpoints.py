@@ -16,7 +16,7 @@ import numpy as np
 from minitrain.errors import FileFormatError, InvalidArgumentError
 from minitrain.ops.random import STREAMS, Generator
 from minitrain.saving.archive import Archive, write_archive
-from minitrain.saving.model import assign_weights, weights_of
+from minitrain.saving.model import assign_weights, random_layers, weights_of
 from minitrain.saving.state import CannotWrite, put_together, taken_apart
 from minitrain.training.callbacks import Backup, Callback, Logs, Watcher
 
@@ -48,17 +48,17 @@ class ModelCheckpoint(Watcher):
         self.best = initial_value_threshold
         self.reads_batch_logs = self.save_freq != "epoch"
         self.batches = 0
-        self._epoch = 0
+        self.epoch = 0
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
-        self._epoch = epoch
+        self.epoch = epoch
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         if self.save_freq == "epoch":
             return
         self.batches += 1
         if self.batches % self.save_freq == 0:
-            self._save(logs, epoch=self._epoch + 1, batch=batch + 1)
+            self._save(logs, epoch=self.epoch + 1, batch=batch + 1)
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         if self.save_freq == "epoch":
@@ -94,7 +94,8 @@ class BackupAndRestore(Backup):
     """Writes down where training stands, and goes on from there when `fit` is called again after a crash.
 
     `backup_dir`: where the file is. `save_freq`: "epoch", or a number of batches. `delete_checkpoint`: whether to
-    delete the file when training has ended. `double_checkpoint`: at the end of an epoch too, beside every `save_freq` batches.
+    delete the file when training has ended. `double_checkpoint`: at the end of an epoch too, beside every so many
+    batches.
     The same data, model and settings must be given again: they are not in the file.
     """
 
@@ -142,7 +143,7 @@ class BackupAndRestore(Backup):
             "stop_training": bool(model.stop_training),
             "streams": streams_of(model),
             "epoch_start": self._epoch_start if batch else None,
-            "sums": [float(model._loss_sum), float(model._loss_count), [float(each) for each in model._part_sums]],
+            "sums": [model._loss_tracker.total, model._loss_tracker.count, [float(each) for each in model._part_sums]],
             "metrics": [taken_apart(variable.numpy(), arrays) for variable in _metric_state(model)] if batch else [],
             "callbacks": [[type(each).__name__, _kept(each.get_state(), arrays)] for each in callbacks],
         }
@@ -172,7 +173,8 @@ class BackupAndRestore(Backup):
         if len(metrics) == len(state["metrics"]):
             for variable, value in zip(metrics, state["metrics"], strict=True):
                 variable.assign(np.asarray(put_together(value, arrays)))
-        model._loss_sum, model._loss_count, model._part_sums = state["sums"]
+        tracker = model._loss_tracker
+        tracker.total, tracker.count, model._part_sums = state["sums"]
         model.stop_training = state["stop_training"]
         self._epoch_start = state["epoch_start"]
         set_streams(model, self._epoch_start or state["streams"])
@@ -210,7 +212,7 @@ def streams_of(model: Any) -> dict[str, Any]:
         "seed": STREAMS.seed,
         "main": STREAMS.main.state,
         "seeded": {str(seed): stream.bit_generator.state for seed, stream in STREAMS.seeded.items()},
-        "layers": [each.generator.state for each in model._flatten_layers() if hasattr(each, "generator")],
+        "layers": [each.generator.state for each in random_layers(model)],
     }
 
 
@@ -222,7 +224,7 @@ def set_streams(model: Any, state: dict[str, Any]) -> None:
     for seed, held in state["seeded"].items():
         STREAMS.seeded[int(seed)] = generator = Generator(0)._stream
         generator.bit_generator.state = held
-    layers = [each for each in model._flatten_layers() if hasattr(each, "generator")]
+    layers = random_layers(model)
     if len(layers) != len(state["layers"]):
         warnings.warn("The model has other random layers than the backup.", stacklevel=3)
     for layer, held in zip(layers, state["layers"], strict=False):

@@ -58,6 +58,7 @@ from minitrain.dtypes import (
 )
 from minitrain.engine.convert import constant, convert_to_tensor
 from minitrain.engine.custom import custom_gradient, grad_pass_through, recompute_grad
+from minitrain.engine.program.function import function
 from minitrain.engine.shape import TensorShape
 from minitrain.engine.symbolic import admit as _admit
 from minitrain.engine.tape import GradientTape, UnconnectedGradients

@@ -142,8 +142,8 @@ def primitive(
 
     The kernel's positional arguments are the inputs, its keyword-only ones the params; `*xs` takes any number of
     inputs. A NumPy ufunc may be given as it is. `floating` says that integers are computed in float32 rather than
-    in what NumPy would take, `mixed` that two inputs may differ in dtype rather than meet in one, `view` that the output
-    is a view of the input, `draws` that random numbers are drawn. Without a kernel it is a decorator for one.
+    in what NumPy would take, `mixed` that two inputs may differ in dtype rather than meet in one, `view` that the
+    output is a view of the input, `draws` that random numbers are drawn. Without a kernel it is a decorator for one.
     """
     if kernel is None:
         return lambda kernel: primitive(kernel, doc, name=name, floating=floating, mixed=mixed, view=view, draws=draws)

@@ -24,6 +24,7 @@ from minitrain.dtypes import as_dtype
 from minitrain.engine.convert import as_tensor, to_dtype
 from minitrain.engine.symbolic import KerasTensor, Node, draw, holds_symbolic
 from minitrain.engine.tensor import Tensor, TensorLike
+from minitrain.engine.trail import STATE
 from minitrain.engine.variable import Variable
 from minitrain.errors import DTypeError, InvalidArgumentError, ShapeError, TapeError
 
@@ -104,6 +105,13 @@ class Layer(Configurable):
         made = super().__new__(cls)
         made.__dict__["_made_with"] = args, kwargs  # for `get_config`
         return made
+
+    _version = 0  # how often an attribute has been set: programs that called this layer hold for one version
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
+        if name[0] != "_" and name not in UNSEEN:
+            self.__dict__["_version"] = self._version + 1
 
     def __init__(
         self,
@@ -270,6 +278,7 @@ class Layer(Configurable):
                     each.trainable = False
                 layer._frozen += stopped
             layer._trainable = bool(value)
+            layer.__dict__["_version"] = layer._version + 1
 
     def get_weights(self) -> list[Any]:
         """The values of `weights`, as ndarrays."""
@@ -332,7 +341,10 @@ class Layer(Configurable):
         CALLS.context, CALLS.training = context, training
         if self._loss_context is not context:
             self._losses.clear()
-            self._loss_context = context
+            self.__dict__["_loss_context"] = context
+        trail = STATE.trail
+        if trail is not None and trail.recorder is not None:
+            trail.recorder.touch(self)
         try:
             mask = _mask_of(first)
             if mask is not None and takes.mask and kwargs.get("mask") is None:
@@ -472,6 +484,7 @@ class Layer(Configurable):
         self._numpy_dtype = as_dtype(self.dtype).dtype  # the very object: unpickled ones are only equal
 
 
+UNSEEN = frozenset(("built", "stop_training", "history", "optimizer"))  # attributes that no program depends on
 HIDDEN = frozenset(("_weights", "_frozen", "_losses", "_loss_context", "_made_with", "_nodes"))
 
 

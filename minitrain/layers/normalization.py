@@ -115,7 +115,7 @@ class BatchNormalization(ScaledLayer):
             axes = [each for each in range(x.ndim) if each != axis]
             mean, variance = moments(x, axes) if mask is None else _masked_moments(x, axes, mask)
             for moving, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
-                moving.assign(moving._peek() * self.momentum + batch._array * (1.0 - self.momentum))
+                moving.assign(moving * self.momentum + batch * (1.0 - self.momentum))
         else:
             mean, variance = as_tensor(self.moving_mean), as_tensor(self.moving_variance)
         gamma, beta = self.gamma, self.beta

@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from minitrain.engine.convert import as_tensor, to_array
+from minitrain.engine.convert import as_tensor, to_array, to_dtype
+from minitrain.engine.program.record import LOOK_UP
 from minitrain.engine.tensor import Tensor, TensorLike
 from minitrain.errors import DTypeError, InvalidArgumentError
 from minitrain.layers.base import REGISTRY, Layer
-from minitrain.ops.elementwise import cast
+from minitrain.ops.elementwise import cast, maximum, sqrt
 from minitrain.ops.shaping import reshape
 
 SCALE_FLOOR = 1e-7  # protects the division by the deviation of a constant column
@@ -116,7 +117,7 @@ class Normalization(Layer):
         dtype = x._array.dtype
         if self.mean is None:
             shape = (1,) * (x.ndim - len(self._shape)) + self._shape
-            mean, variance = self.adapt_mean._peek().reshape(shape), self.adapt_variance._peek().reshape(shape)
+            mean, variance = reshape(self.adapt_mean, shape), reshape(self.adapt_variance, shape)
         else:
             mean, variance = (np.asarray(each) for each in (self.mean, self.variance))
             if self.axis is not None and mean.ndim == 1:
@@ -124,8 +125,8 @@ class Normalization(Layer):
                 mean, variance = (
                     np.broadcast_to(each, (int(np.prod(shape)),)).reshape(shape) for each in (mean, variance)
                 )
-        deviation = np.maximum(np.sqrt(variance), SCALE_FLOOR)
-        return Tensor(mean.astype(dtype)), Tensor(deviation.astype(dtype))
+            mean, variance = Tensor(mean), Tensor(variance)
+        return to_dtype(mean, dtype), to_dtype(maximum(sqrt(variance), SCALE_FLOOR), dtype)
 
     def call(self, inputs: Any) -> Tensor:
         x = as_tensor(inputs)
@@ -134,6 +135,13 @@ class Normalization(Layer):
             x = reshape(x, (-1, 1))
         mean, deviation = self._statistics(x)
         return x * deviation + mean if self.invert else (x - mean) / deviation
+
+
+def looked_up(inputs: Any) -> Any:
+    """The values of inputs that are looked up outside the tape, which a program cannot replay."""
+    x = as_tensor(inputs)
+    x._leave(LOOK_UP)
+    return x._array
 
 
 def encode(indices: Any, size: int, mode: str, dtype: str, weights: Any = None) -> Tensor:
@@ -198,7 +206,7 @@ class Discretization(Layer):
     def call(self, inputs: Any) -> Tensor:
         if self.bin_boundaries is None:
             raise InvalidArgumentError(f"Layer '{self.name}' has no boundaries yet: call `adapt` first.")
-        x = as_tensor(inputs)._array
+        x = looked_up(inputs)
         bins = np.searchsorted(np.asarray(self.bin_boundaries, np.float64), x.astype(np.float64), side="right")
         return encode(bins, len(self.bin_boundaries) + 1, self.output_mode, self.dtype)
 
@@ -222,7 +230,7 @@ class CategoryEncoding(Layer):
         self.sparse = sparse
 
     def call(self, inputs: Any, count_weights: Any = None) -> Tensor:
-        ids = as_tensor(inputs)._array.astype(np.int64)
+        ids = looked_up(inputs).astype(np.int64)
         if ids.size and (ids.min() < 0 or ids.max() >= self.num_tokens):
             raise InvalidArgumentError(
                 f"Layer '{self.name}' expects integers in [0, {self.num_tokens}), received {ids.min()} to {ids.max()}."
@@ -330,7 +338,7 @@ class _Lookup(Layer):
             raise InvalidArgumentError(
                 f"Layer '{self.name}' has no vocabulary yet: call `adapt`, or give `vocabulary`."
             )
-        values = inputs._peek() if isinstance(inputs, TensorLike) else np.asarray(inputs)
+        values = looked_up(inputs) if isinstance(inputs, TensorLike) else np.asarray(inputs)
         if self.invert:
             tokens = self.get_vocabulary()
             known = [

@@ -29,7 +29,7 @@ from minitrain.ops.elementwise import (
     where,
 )
 from minitrain.ops.linear import matmul
-from minitrain.ops.reduction import reduce_logsumexp, reduce_max, reduce_mean, reduce_sum
+from minitrain.ops.reduction import reduce_all, reduce_logsumexp, reduce_max, reduce_mean, reduce_sum
 from minitrain.ops.shaping import expand_dims, reshape, squeeze, transpose
 
 
@@ -175,8 +175,7 @@ def kl_divergence(y_true: Any, y_pred: Any) -> Tensor:
 
 def _signs(t: Tensor) -> Tensor:
     """Labels 0 and 1 as -1 and 1; what is neither only 0 nor 1 stays."""
-    is_binary = ((t._array == 0) | (t._array == 1)).all()
-    return 2.0 * t - 1.0 if is_binary else t
+    return where(reduce_all((t == 0) | (t == 1)), 2.0 * t - 1.0, t)
 
 
 @loss("Hinge")

@@ -6,14 +6,18 @@ computes on values: it leaves nothing on a tape.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
+from minitrain import nest
 from minitrain.configuration import Configurable, Registry, snake_case
 from minitrain.engine.convert import as_tensor
-from minitrain.engine.tensor import Tensor
+from minitrain.engine.program.record import Effect
+from minitrain.engine.tensor import Tensor, TensorLike
+from minitrain.engine.trail import STATE
 from minitrain.engine.variable import Variable
 from minitrain.errors import DTypeError, InvalidArgumentError, ShapeError
 
@@ -58,6 +62,11 @@ class Metric(Configurable):
         for variable, start in self._state:
             variable._write(start)
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "update_state" in vars(cls):
+            cls.update_state = _noticed(cls.update_state)  # type: ignore[method-assign]
+
     def update_state(self, *args: Any, **kwargs: Any) -> None:
         """Add a batch."""
         raise NotImplementedError(
@@ -82,6 +91,38 @@ class Metric(Configurable):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}>"
+
+
+class NewBatch(Effect):
+    """A batch for a metric, in a program: added by the metric itself, each time."""
+
+    def __init__(self, metric: Metric, update: Callable[..., None], args: Any) -> None:
+        self.metric, self.update = metric, update
+        self.structure = nest.map_structure(lambda each: 0, args)
+        # Tensors come from the program; what else the arguments hold stays.
+        self.rest = [None if isinstance(each, TensorLike) else (each,) for each in nest.flatten(args)]
+        self.writes = metric.variables
+
+    def __call__(self, arrays: list[Array]) -> None:
+        given = iter(arrays)
+        leaves = [Tensor(next(given)) if each is None else each[0] for each in self.rest]
+        args, kwargs = nest.pack_sequence_as(self.structure, leaves)
+        self.update(self.metric, *args, **kwargs)
+
+
+def _noticed(update: Callable[..., None]) -> Callable[..., None]:
+    """`update_state` that puts itself into a program where one is recorded."""
+
+    @functools.wraps(update)
+    def update_state(self: Any, *args: Any, **kwargs: Any) -> None:
+        trail = STATE.trail
+        if trail is None or trail.recorder is None:
+            update(self, *args, **kwargs)
+            return
+        tensors = [as_tensor(each) for each in nest.flatten((args, kwargs)) if isinstance(each, TensorLike)]
+        trail.recorder.effect(NewBatch(self, update, (args, kwargs)), tensors)
+
+    return update_state
 
 
 def value_of(x: Any) -> Array:

@@ -18,15 +18,16 @@ from minitrain.engine.convert import as_tensor
 from minitrain.engine.symbolic import name_of
 from minitrain.engine.tape import GradientTape
 from minitrain.engine.tensor import Tensor, TensorLike
+from minitrain.engine.trail import STATE
 from minitrain.errors import DTypeError, InvalidArgumentError, TapeError
 from minitrain.layers.base import Layer, losses_of
 from minitrain.metrics.base import Metric
-from minitrain.metrics.reduction import Mean
 from minitrain.models.graph import Graph
+from minitrain.models.steps import LossTracker, NewLoss, Steps
 from minitrain.models.summary import Summary
 from minitrain.ops.elementwise import add_n
 from minitrain.training.callbacks import CallbackList
-from minitrain.training.data import Batch, Endless, Table, batches_of, need_count
+from minitrain.training.data import Batch, Endless, Shuffled, Table, batches_of, need_count
 from minitrain.training.loggers import History, ProgressBar
 from minitrain.training.objective import Measures, Objective
 
@@ -62,6 +63,7 @@ class Model(Layer):
 
     optimizer: Any = None
     loss: Any = None
+    run_eagerly = False
 
     def __init__(self, inputs: Any = None, outputs: Any = None, *, name: str | None = None, **kwargs: Any) -> None:
         is_functional = type(self) is Model and inputs is not None
@@ -72,7 +74,7 @@ class Model(Layer):
         self._compile_config: dict[str, Any] | None = None
         self._known: Known | None = None
         self._loss_tracker = LossTracker()
-        self._part_sums: list[float] = []
+        self._steps = Steps()
         self._graph: Graph | None = None
         self._graph_layers: list[Layer] = []
         if (inputs is None) != (outputs is None):
@@ -125,6 +127,7 @@ class Model(Layer):
             "steps_per_execution": steps_per_execution,
         }
         self._compiled = True
+        self._steps.forget()
 
     # ------------------------------------------------------------------------------------------------------- what it is
 
@@ -218,7 +221,6 @@ class Model(Layer):
 
     def reset_metrics(self) -> None:
         """Start all metrics anew, as at the beginning of every epoch."""
-        self._part_sums = []
         for each in self.metrics:
             each.reset_state()
 
@@ -331,7 +333,7 @@ class Model(Layer):
         tracker = self._loss_tracker
         if tracker.count:
             found["loss"] = tracker.total / tracker.count
-            for label, total in zip(self._objective.shown, self._part_sums, strict=False):
+            for label, total in zip(self._objective.shown, tracker.parts, strict=False):
                 found[label] = total / tracker.count
         if self._compiled:
             for label, each in zip(self._measures.labels, self._measures.all, strict=True):
@@ -372,10 +374,12 @@ class Model(Layer):
     def _note(self, x: Any, y: Any, y_pred: Any, weight: Any, loss: Any) -> None:
         """Add the loss, as the mean of so many samples, and the batch to the metrics."""
         rows = len(x) if not isinstance(x, (dict, list, tuple)) else len(nest.flatten(x)[0])
-        self._loss_tracker.add(float(loss), rows)
-        if self._objective.labels:
-            parts = [float(part) * rows for part in self._parts if part is not None]
-            self._part_sums = [a + b for a, b in zip(self._part_sums or [0.0] * len(parts), parts, strict=True)]
+        parts = [part for part in self._parts if part is not None] if self._objective.labels else []
+        trail = STATE.trail
+        if trail is not None and trail.recorder is not None:
+            trail.recorder.effect(NewLoss(self._loss_tracker, rows), [as_tensor(loss), *parts])
+        else:
+            self._loss_tracker.add(float(loss), rows, [float(part) for part in parts])
         if type(self).compute_metrics is not Model.compute_metrics:
             self.compute_metrics(x, y, y_pred, weight)
         elif y is not None:
@@ -450,7 +454,7 @@ class Model(Layer):
             if not done:
                 self.reset_metrics()
                 hooks.call("on_epoch_begin", epoch, {})
-            source = iter(batches) if ongoing is None else _some(ongoing, steps_per_epoch)
+            source = self._source(batches) if ongoing is None else _some(ongoing, steps_per_epoch)
             logs = self._train_epoch(source, hooks, epoch, done)
             done = 0
             if validation is not None and _is_due(epoch, validation_freq):
@@ -464,6 +468,10 @@ class Model(Layer):
             self.optimizer.finalize_variable_values(self.trainable_variables)
         hooks.call("on_train_end", logs)
         return self.history
+
+    @staticmethod
+    def _source(batches: Any) -> Iterator[Batch]:
+        return batches.shuffled() if isinstance(batches, Table) else iter(batches)
 
     def _batches(self, *data: Any, **options: Any) -> Any:
         """The batches of data, in this model's dtype."""
@@ -491,17 +499,20 @@ class Model(Layer):
         reading = hooks.reads("on_train_batch_end")
         every = self.steps_per_execution
         logs: Results = {}
-        place = done - 1
+        place, first = done - 1, done
         if done:
             hooks.pass_over(batches, done)
         try:
-            for place, batch in enumerate(batches, done):
+            if not is_own and isinstance(batches, Shuffled) and not hooks.looks_at_batches() and self._can_replay():
+                first = self._steps.train_all(self, batches, hooks.advance, done)
+                place = first - 1
+            for place, batch in enumerate(batches, first):
                 if place % every == 0:
                     hooks.call("on_train_batch_begin", place, {})
                 if is_own:
                     logs = _numbers(self.train_step(_trimmed(batch)))
                 else:
-                    self._train_on(batch)
+                    self._steps.run(self, "train", self._train_on, batch)
                     if self._known is None:
                         self._known = Known(self)  # after the first step, which may have made the weights
                     if reading:
@@ -509,6 +520,7 @@ class Model(Layer):
                 if (place + 1) % every == 0:
                     hooks.call("on_train_batch_end", place, logs)
                     hooks.back_up(epoch, place + 1)
+                hooks.advance(1)
                 if self.stop_training:
                     break
         finally:
@@ -516,6 +528,10 @@ class Model(Layer):
         if place < 0:
             raise InvalidArgumentError("There was no batch to train on: the iterable is empty, or used up.")
         return dict(logs) if is_own else self.get_metrics_result()
+
+    def _can_replay(self) -> bool:
+        """Whether steps may be recorded and replayed as programs."""
+        return not self.run_eagerly and not self._steps.has_failed and STATE.home is None and not STATE.checking
 
     def evaluate(
         self,
@@ -550,7 +566,7 @@ class Model(Layer):
             if is_own:
                 logs = _numbers(self.test_step(_trimmed(batch)))
             else:
-                self._test_on(batch)
+                self._steps.run(self, "test", self._test_on, batch)
                 if reading:
                     logs = self.get_metrics_result()
             hooks.call("on_test_batch_end", place, logs)
@@ -599,10 +615,16 @@ class Model(Layer):
         return self._predicted(self._one_batch(x, None, None, None))
 
     def _predicted(self, batch: Any) -> Any:
-        out = self.predict_step(batch)
+        if type(self).predict_step is Model.predict_step and self._can_replay():
+            x = batch[0] if type(batch) is tuple else batch
+            out = self._steps.predict(self, x)
+        else:
+            out = self.predict_step(batch)
+        if type(out) is np.ndarray:
+            return out
         if type(out) is Tensor:
             return out.numpy()
-        return nest.map_structure(lambda each: as_tensor(each).numpy(), out)
+        return nest.map_structure(lambda each: each if type(each) is np.ndarray else as_tensor(each).numpy(), out)
 
     def _one_batch(self, x: Any, y: Any, weight: Any, class_weight: Any) -> Any:
         table = self._batches(x, y, weight)
@@ -647,30 +669,6 @@ def _some(batches: Endless, steps: int) -> Iterator[Batch]:
 
 def _listed(callbacks: Any) -> list[Any]:
     return [] if callbacks is None else list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]
-
-
-class LossTracker(Mean):
-    """The mean of the loss over the samples since the last reset."""
-
-    def __init__(self) -> None:
-        Metric.__init__(self, None, "loss")
-        self.total = self.count = 0.0  # plain numbers: they change in every step
-
-    def add(self, loss: float, rows: int) -> None:
-        """The mean loss of so many samples."""
-        self.total += loss * rows
-        self.count += rows
-
-    def update_state(self, values: Any, sample_weight: Any = None) -> None:
-        """Add a loss, with its weight."""
-        weight = 1.0 if sample_weight is None else float(sample_weight)
-        self.add(float(np.mean(as_tensor(values)._array)), weight)  # type: ignore[arg-type]
-
-    def reset_state(self) -> None:
-        self.total = self.count = 0.0
-
-    def result(self) -> Any:
-        return as_tensor(np.float32(self.total / self.count if self.count else 0.0))
 
 
 def _number(value: Any) -> Any:

@@ -31,7 +31,7 @@ def pick_slice(index: Any, axis: int) -> tuple[Any, ...]:
 # ------------------------------------------------------------------------------------------------------- primitives
 
 
-@primitive(name="getitem")
+@primitive(name="getitem", view=True)
 def _getitem(x, *, index):
     return x[index]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from math import prod
 from typing import Any
 
@@ -24,6 +25,14 @@ def _matmul(x, y):
     if x.ndim == 2 and y.ndim == 2:
         return x.dot(y)  # 0.27 us against 0.75 for np.matmul on small matrices
     return np.matmul(x, y)
+
+
+@_matmul.written()
+def _(emitter, out, x, y):
+    if x.ndim == 2 and y.ndim == 2:
+        emitter.line(f"{emitter.method(x, 'dot')}({y}, {out})")
+    else:
+        emitter.line(f"{emitter.name(np.matmul)}({x}, {y}, {out})")
 
 
 @_matmul.vjp("x")
@@ -185,12 +194,58 @@ def _diagonal(x: Tensor, term: str) -> tuple[Tensor, str]:
     return x, term
 
 
+@primitive(name="column_sum")
+def _column_sum(x):
+    """(..., n, o) -> (..., o)"""
+    if x.ndim == 2 and 0 < x.shape[0] <= LONGEST_DOT and x.dtype.itemsize > 2:
+        return ones_of(x.shape[0], x.dtype).dot(x)  # 0.28 us against 1.15 for the sum over an axis of 32
+    return np.add.reduce(x, axis=-2, dtype=x.dtype)
+
+
+@_column_sum.vjp("x")
+def _(xp, g, out, x):
+    shape = (*g.shape[: len(g.shape) - len(out.shape)], *x.shape)
+    return xp.broadcast_to(xp.reshape(g, shape=(*g.shape[:-1], 1, g.shape[-1])), shape=shape)
+
+
+@_column_sum.written()
+def _(emitter, out, x):
+    if x.ndim == 2 and 0 < x.shape[0] <= LONGEST_DOT and x.dtype.itemsize > 2:
+        ones = ones_of(x.shape[0], x.dtype)
+        emitter.line(f"{emitter.name(ones.dot, 'sum')}({x}, {out})")
+    else:
+        emitter.line(f"{emitter.name(np.add.reduce, 'sum')}({x}, -2, {emitter.name(x.dtype, 'd')}, {out})")
+
+
+LONGEST_DOT = 4096  # rows up to which a product with ones sums columns as exactly as the sum does
+
+
+@functools.cache
+def ones_of(count: int, dtype: np.dtype[Any]) -> Any:
+    """A vector of ones that nobody writes to."""
+    ones = np.ones(count, dtype)
+    ones.flags.writeable = False
+    return ones
+
+
 @primitive(name="dense")
 def _dense(x, kernel, bias, *, activation):
     """activation(x @ kernel + bias): (n, ..., i), (i, o), (o,) -> (n, ..., o)"""
     out = x.dot(kernel)
     out += bias
     return ACTIVATIONS[activation][0](out)
+
+
+@_dense.written()
+def _(emitter, out, x, kernel, bias, *, activation):
+    emitter.line(f"{emitter.method(x, 'dot')}({kernel}, {out})")
+    emitter.line(f"{emitter.name(np.add)}({out}, {bias}, {out})")
+    if activation == "relu":
+        emitter.line(f"{emitter.name(np.maximum)}({out}, {emitter.number(0, out.dtype)}, out={out})")
+    elif activation == "tanh":
+        emitter.line(f"{emitter.name(np.tanh)}({out}, {out})")
+    elif activation is not None:
+        emitter.line(f"{emitter.name(np.copyto)}({out}, {emitter.name(ACTIVATIONS[activation][0])}({out}))")
 
 
 @_dense.vjp()
@@ -208,7 +263,10 @@ def _(xp, g, wanted, out, x, kernel, bias, *, activation):
             of = xp.reshape(g, shape=(-1, g.shape[-1]))
         grads[1] = xp.matmul(xp.swapaxes(rows, axis1=-1, axis2=-2), of)
     if wanted[2]:
-        grads[2] = xp.sum(g, axis=(-2,) if len(x.shape) == 2 else tuple(range(-len(x.shape), -1)), keepdims=False)
+        if len(x.shape) == 2:
+            grads[2] = xp.column_sum(g)
+        else:
+            grads[2] = xp.sum(g, axis=tuple(range(-len(x.shape), -1)), keepdims=False)
     return grads
 
 

@@ -45,6 +45,17 @@ def _gate(g, x, *, slope, upper):
     return np.where(x > 0, g, g * slope)
 
 
+@_gate.written(elementwise=True)
+def _(emitter, out, g, x, *, slope, upper):
+    if slope != 0.0 or upper is not None:
+        gate = emitter.name(_gate.primitive.kernel)
+        emitter.line(f"{emitter.name(np.copyto)}({out}, {gate}({g}, {x}, slope={slope}, upper={upper}))")
+        return
+    passes = emitter.scratch(x.shape, np.bool_)
+    emitter.line(f"{emitter.name(np.greater)}({x}, {emitter.number(0, x.dtype)}, {passes})")
+    emitter.line(f"{emitter.name(np.multiply)}({g}, {passes}, {out})")
+
+
 @_gate.vjp("g")
 def _(xp, gg, out, g, x, *, slope, upper):
     return xp.gate(gg, x, slope=slope, upper=upper)
@@ -59,6 +70,11 @@ def _(xp, gg, out, g, x, *, slope, upper):
 def relu(x):
     """max(x, 0), elementwise; the gradient at 0 is 0."""
     return np.maximum(x, 0)
+
+
+@relu.written(elementwise=True)
+def _(emitter, out, x):
+    emitter.line(f"{emitter.name(np.maximum)}({x}, {emitter.number(0, x.dtype)}, out={out})")
 
 
 @relu.vjp("x")
@@ -228,6 +244,39 @@ def _softmax(x, *, axis):
     return shifted / np.add.reduce(shifted, axis=axis, keepdims=True)
 
 
+@_softmax.written(elementwise=True)
+def _(emitter, out, x, *, axis):
+    _emit_shifted(emitter, out, x, axis)
+    emitter.line(f"{emitter.name(np.exp)}({out}, {out})")
+    total = emitter.scratch(_reduced(x.shape, axis), x.dtype)
+    emitter.line(f"{emitter.name(np.add.reduce, 'sum')}({out}, {axis}, None, {total}, True)")
+    emitter.line(f"{emitter.name(np.divide)}({out}, {total}, {out})")
+
+
+def _reduced(shape, axis):
+    places = {each % len(shape) for each in (axis if isinstance(axis, tuple) else (axis,))}
+    return tuple(1 if place in places else size for place, size in enumerate(shape))
+
+
+def _emit_shifted(emitter, out, x, axis):
+    """x - max(x), as `_softmax` and `_log_softmax` begin."""
+    top = emitter.scratch(_reduced(x.shape, axis), x.dtype)
+    emitter.line(
+        f"{emitter.name(np.maximum.reduce, 'max')}({x}, {axis}, None, {top}, True, {emitter.name(-np.inf, 'k')})"
+    )
+    emitter.line(f"{emitter.name(np.subtract)}({x}, {top}, {out})")
+
+
+def _emit_log_softmax(emitter, out, x, axis):
+    _emit_shifted(emitter, out, x, axis)
+    powers = emitter.scratch(x.shape, x.dtype)
+    total = emitter.scratch(_reduced(x.shape, axis), x.dtype)
+    emitter.line(f"{emitter.name(np.exp)}({out}, {powers})")
+    emitter.line(f"{emitter.name(np.add.reduce, 'sum')}({powers}, {axis}, None, {total}, True)")
+    emitter.line(f"{emitter.name(np.log)}({total}, {total})")
+    emitter.line(f"{emitter.name(np.subtract)}({out}, {total}, {out})")
+
+
 @_softmax.vjp("x")
 def _(xp, g, out, x, *, axis):
     return (g - xp.sum(g * out, axis=axis, keepdims=True)) * out
@@ -237,6 +286,11 @@ def _(xp, g, out, x, *, axis):
 def _log_softmax(x, *, axis):
     shifted = x - np.maximum.reduce(x, axis=axis, keepdims=True, initial=-np.inf)
     return shifted - np.log(np.add.reduce(np.exp(shifted), axis=axis, keepdims=True))
+
+
+@_log_softmax.written(elementwise=True)
+def _(emitter, out, x, *, axis):
+    _emit_log_softmax(emitter, out, x, axis)
 
 
 @_log_softmax.vjp("x")
@@ -383,6 +437,15 @@ def mean_squared_error(x, y):
     """mean((x - y) ** 2) over all elements of two arrays of one shape, as one operation."""
     error = (x - y).reshape(-1)
     return error.dot(error) / error.size if error.size else error.sum()
+
+
+@mean_squared_error.written()
+def _(emitter, out, x, y):
+    error = emitter.scratch(x.shape, out.dtype)
+    emitter.line(f"{emitter.name(np.subtract)}({x}, {y}, {error})")
+    flat = emitter.view(error, lambda array: array.reshape(-1), "")
+    emitter.line(f"{emitter.method(flat, 'dot')}({flat}, {out})")
+    emitter.line(f"{emitter.name(np.divide)}({out}, {emitter.number(max(prod(x.shape), 1), out.dtype)}, {out})")
 
 
 @mean_squared_error.vjp("x")

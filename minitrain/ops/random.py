@@ -14,6 +14,7 @@ import numpy as np
 from minitrain.dtypes import as_dtype, float32, int64
 from minitrain.engine.convert import as_tensor, to_array
 from minitrain.engine.primitive import ops, primitive
+from minitrain.engine.program.record import Changes
 from minitrain.engine.tensor import Tensor, TensorLike
 from minitrain.errors import DTypeError, InvalidArgumentError, ShapeError
 from minitrain.ops.axes import as_int, as_shape
@@ -22,23 +23,23 @@ from minitrain.ops.reduction import _floats
 # ------------------------------------------------------------------------------------------------------- primitives
 
 
-@primitive(name="random_normal")
+@primitive(name="random_normal", draws=True)
 def _normal(*, stream, shape, dtype):
     return _draw_floats(stream.standard_normal, shape, dtype)
 
 
-@primitive(name="random_uniform")
+@primitive(name="random_uniform", draws=True)
 def _uniform(*, stream, shape, dtype):
     """In [0, 1)."""
     return _draw_floats(stream.random, shape, dtype)
 
 
-@primitive(name="random_integers")
+@primitive(name="random_integers", draws=True)
 def _integers(*, stream, shape, low, high, dtype):
     return np.asarray(stream.integers(low, high, shape, dtype))
 
 
-@primitive(name="random_truncated_normal")
+@primitive(name="random_truncated_normal", draws=True)
 def _truncated_normal(*, stream, shape, dtype):
     """Standard normal numbers, drawn again while beyond two standard deviations."""
     out = np.asarray(stream.standard_normal(shape))
@@ -49,14 +50,14 @@ def _truncated_normal(*, stream, shape, dtype):
     return out.astype(dtype)
 
 
-@primitive(name="dropout_mask")
+@primitive(name="dropout_mask", draws=True)
 def _dropout_mask(*, stream, shape, rate, dtype):
     """1 / (1 - rate) where a uniform number is at least `rate`, else 0."""
     kept = np.asarray(stream.random(shape, np.float32) >= rate)
     return kept * dtype.type(1.0 / (1.0 - rate))
 
 
-@primitive(name="random_permutation")
+@primitive(name="random_permutation", draws=True)
 def _permutation(*, stream, size):
     return stream.permutation(size)
 
@@ -104,6 +105,7 @@ class Generator:
     def reset_from_seed(self, seed: int) -> None:
         """Start anew from `seed`."""
         self._stream = Generator(seed)._stream
+        Changes.seeds += 1
 
     def split(self, count: int = 1) -> list[Generator]:
         """`count` new streams that are independent of this one and of each other."""
@@ -181,6 +183,7 @@ def set_seed(seed: int) -> None:
     STREAMS.seed = as_int(seed, "seed")
     STREAMS.main = Generator(seed)
     STREAMS.seeded.clear()
+    Changes.seeds += 1
 
 
 def get_global_generator() -> Generator:
@@ -191,6 +194,7 @@ def get_global_generator() -> Generator:
 def set_global_generator(generator: Generator) -> None:
     """Let functions without a `seed` draw from `generator`."""
     STREAMS.main = generator
+    Changes.seeds += 1
 
 
 # -------------------------------------------------------------------------------------------------------- functions

@@ -38,6 +38,11 @@ def _sum(x, *, axis=None, keepdims=False):
     return np.add.reduce(x, axis=axis, dtype=x.dtype, keepdims=keepdims)
 
 
+@_sum.written()
+def _(emitter, out, x, *, axis=None, keepdims=False):
+    emitter.line(f"{emitter.name(np.add.reduce, 'sum')}({x}, {axis}, {emitter.name(x.dtype, 'd')}, {out}, {keepdims})")
+
+
 @_sum.vjp("x")
 def _(xp, g, out, x, *, axis=None, keepdims=False):
     return spread(xp, g, out, x, axis, keepdims)
@@ -58,6 +63,17 @@ def _mean(x, *, axis=None, keepdims=False):
         total = np.add.reduce(x, axis=axis, dtype=np.uint64 if x.dtype.kind == "u" else np.int64, keepdims=keepdims)
         return (np.sign(total) * (np.abs(total) // max(count, 1))).astype(x.dtype)
     return np.true_divide(np.add.reduce(x, axis=axis, dtype=x.dtype, keepdims=keepdims), count, dtype=x.dtype)
+
+
+@_mean.written()
+def _(emitter, out, x, *, axis=None, keepdims=False):
+    if x.dtype.kind != "f":
+        kernel = emitter.name(_mean.primitive.kernel)
+        emitter.line(f"{emitter.name(np.copyto)}({out}, {kernel}({x}, axis={axis}, keepdims={keepdims}))")
+        return
+    emitter.line(f"{emitter.name(np.add.reduce, 'sum')}({x}, {axis}, {emitter.name(x.dtype, 'd')}, {out}, {keepdims})")
+    count = emitter.number(count_of(x.shape, axis), x.dtype)
+    emitter.line(f"{emitter.name(np.true_divide)}({out}, {count}, {out})")
 
 
 @_mean.vjp("x")

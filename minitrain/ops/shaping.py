@@ -17,7 +17,7 @@ from minitrain.ops.indexing import pick_slice, take
 # ------------------------------------------------------------------------------------------------------- primitives
 
 
-@primitive(name="reshape")
+@primitive(name="reshape", view=True)
 def _reshape(x, *, shape):
     return x.reshape(shape)
 
@@ -40,7 +40,7 @@ def _(xp, g, out, x, *, shape):
     return g  # the engine sums over what was broadcast
 
 
-@primitive(name="transpose")
+@primitive(name="transpose", view=True)
 def _transpose(x, *, perm):
     return x.transpose(perm)
 
@@ -54,7 +54,7 @@ def _(xp, g, out, x, *, perm):
     return xp.transpose(g, perm=(*range(lead), *back))
 
 
-@primitive(name="swapaxes")
+@primitive(name="swapaxes", view=True)
 def _swapaxes(x, *, axis1, axis2):
     return x.swapaxes(axis1, axis2)
 

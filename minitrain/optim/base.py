@@ -17,8 +17,10 @@ import numpy as np
 from minitrain.configuration import Configurable, Registry, snake_case
 from minitrain.engine.convert import as_tensor
 from minitrain.engine.packing import Pack, pack
+from minitrain.engine.program.record import Effect
 from minitrain.engine.tape import GradientTape
 from minitrain.engine.tensor import Tensor
+from minitrain.engine.trail import STATE
 from minitrain.engine.variable import Variable
 from minitrain.errors import DTypeError, InvalidArgumentError, ShapeError
 from minitrain.optim.schedules import REGISTRY as SCHEDULES
@@ -142,13 +144,13 @@ class Optimizer(Configurable):
 
     lr = learning_rate
 
-    def _rate(self) -> float:
-        """The learning rate of the next update, as a Python float."""
+    def _rate(self, step: int | None = None) -> float:
+        """The learning rate of the next update, or of that after `step` updates, as a Python float."""
         rate = self._learning_rate
         if isinstance(rate, Variable):
             return float(rate._peek())
         if isinstance(rate, LearningRateSchedule):
-            return float(rate(self._step_number()))
+            return float(rate(self._step_number() if step is None else step))
         return float(rate())
 
     def _step_number(self) -> int:
@@ -285,6 +287,10 @@ class Optimizer(Configurable):
         variables = self._trainable_variables if trainable_variables is None else list(trainable_variables)
         if len(grads) != len(variables):
             raise InvalidArgumentError(f"Received {len(grads)} gradients for {len(variables)} variables.")
+        trail = STATE.trail
+        if trail is not None and trail.recorder is not None:
+            trail.recorder.effect(Update(self, variables, grads), [as_tensor(g) for g in grads if g is not None])
+            return
         if not self.built:
             self.build(variables)
         places, arrays = self._accepted(grads, variables)
@@ -362,6 +368,21 @@ class Optimizer(Configurable):
             for place in group:
                 if place in given:
                     self._update_one(place, given[place], rate, step)
+
+    def is_one_update(self, variables: Sequence[Variable]) -> bool:
+        """Whether a step is one update of one pack of these variables, with nothing before or after it."""
+        return (
+            self.built
+            and len(self._groups) == 1
+            and list(self._packs) == [0]
+            and self._packs[0][0].holds(variables)
+            and len(self._packs[0][1]) == len(self.slot_names)
+            and self.clipnorm is self.clipvalue is self.global_clipnorm is self.loss_scale_factor is None
+            and not self.gradient_accumulation_steps
+            and not self.use_ema
+            and not (self._excluded or self._excluded_names)
+            and all(each.constraint is None for each in variables)
+        )
 
     def _update_one(self, place: int, g: Array, rate: float, step: int) -> None:
         w = self._trainable_variables[place]._writable()
@@ -460,6 +481,72 @@ class Optimizer(Configurable):
     def scale_loss(self, loss: Any) -> Any:
         """The loss times `loss_scale_factor`, by which the gradients will be divided."""
         return loss if self.loss_scale_factor is None else loss * self.loss_scale_factor
+
+
+class Update(Effect):
+    """An optimizer's update in a program: in one go over packed variables, as `apply` does it otherwise.
+
+    `grads`: a gradient for each variable, None where there is none.
+    """
+
+    def __init__(self, optimizer: Optimizer, variables: Sequence[Variable], grads: Sequence[Any]) -> None:
+        self.optimizer = optimizer
+        self.variables = list(variables)
+        self.has_gradient = [g is not None for g in grads]
+        self.flat: Array = None  # where the program puts the gradients
+        self._pack: Pack | None = None
+        self._step = 0
+
+    @property
+    def writes(self) -> list[Variable]:  # type: ignore[override]
+        """The variables and all of the optimizer's state."""
+        return [*self.variables, *self.optimizer.variables]
+
+    def __call__(self, arrays: list[Array]) -> None:
+        given = iter(arrays)
+        self.optimizer.apply([Tensor(next(given)) if has else None for has in self.has_gradient], self.variables)
+
+    def bind(self) -> list[Array] | None:
+        optimizer = self.optimizer
+        self.flat = self._pack = None
+        if not all(self.has_gradient) or not optimizer.is_one_update(self.variables):
+            return None
+        self._pack = pack = optimizer._packs[0][0]
+        self.flat = np.empty_like(pack.buffer)
+        return [
+            self.flat[place].reshape(variable._peek().shape)
+            for place, variable in zip(pack.slices, self.variables, strict=True)
+        ]
+
+    def emit(self, emitter: Any, slots: list[Any]) -> bool:
+        if self.flat is None:
+            return False
+        emitter.line(f"{emitter.name(self.step, 'update')}()")
+        return True
+
+    def begin(self) -> None:
+        if self.flat is None:
+            return
+        variables, slots = self.optimizer._packs[0]
+        self._w, self._slots = None, []  # held here, the buffers would not be the optimizer's alone
+        self._w = variables.writable()
+        self._slots = [slots[name].writable() for name in self.optimizer.slot_names]
+        self._step = self.optimizer._step_number()
+
+    def step(self) -> None:
+        """One update of the packed variables."""
+        optimizer = self.optimizer
+        rate = optimizer._rate(self._step)
+        self._step += 1
+        optimizer.begin_step(self._step)
+        if optimizer.weight_decay is not None:
+            optimizer._decay(optimizer._groups[0], self._w, rate)
+        optimizer._in_blocks(self._w, self.flat, self._slots, rate, self._step)
+
+    def end(self) -> None:
+        if self.flat is not None:
+            self._w, self._slots = None, []
+            self.optimizer._iterations._write(np.asarray(self._step, np.int64))
 
 
 def _norm(arrays: Sequence[Array]) -> float:

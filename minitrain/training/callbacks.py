@@ -96,6 +96,7 @@ class CallbackList:
         self._wanted = {
             hook: [getattr(each, hook) for each in self.callbacks if overrides(each, hook)] for hook in HOOKS
         }
+        self._advancing: list[Any] = [each for each in self.callbacks if hasattr(each, "advance")]
         for each in self.callbacks:
             each.set_model(model)
             each.set_params(params)
@@ -111,6 +112,19 @@ class CallbackList:
             if found is not None:
                 return found
         return initial_epoch, 0
+
+    def looks_at_batches(self) -> bool:
+        """Whether anybody does anything between the batches of an epoch."""
+        return (
+            bool(self._wanted["on_train_batch_begin"])
+            or bool(self._wanted["on_train_batch_end"])
+            or any(isinstance(each, Backup) and each.save_freq != "epoch" for each in self.callbacks)
+        )
+
+    def advance(self, batches: int) -> None:
+        """Tell those who count, such as a progress bar, that so many more batches are done."""
+        for each in self._advancing:
+            each.advance(batches)
 
     def pass_over(self, batches: Iterator[Any], done: int) -> None:
         """Pass over the batches that were done before training stopped."""
@@ -134,6 +148,8 @@ class CallbackList:
 
 class Backup(Callback):
     """What `fit` knows of a callback that writes down where training stands: `BackupAndRestore` is one."""
+
+    save_freq: Any = "epoch"  # or a number of batches
 
     def is_due(self, batch: int) -> bool:
         """Whether to write after so many batches of an epoch; 0 stands for the end of the epoch before."""

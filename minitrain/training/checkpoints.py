@@ -143,7 +143,7 @@ class BackupAndRestore(Backup):
             "stop_training": bool(model.stop_training),
             "streams": streams_of(model),
             "epoch_start": self._epoch_start if batch else None,
-            "sums": [model._loss_tracker.total, model._loss_tracker.count, [float(each) for each in model._part_sums]],
+            "sums": [model._loss_tracker.total, model._loss_tracker.count, list(model._loss_tracker.parts)],
             "metrics": [taken_apart(variable.numpy(), arrays) for variable in _metric_state(model)] if batch else [],
             "callbacks": [[type(each).__name__, _kept(each.get_state(), arrays)] for each in callbacks],
         }
@@ -174,7 +174,7 @@ class BackupAndRestore(Backup):
             for variable, value in zip(metrics, state["metrics"], strict=True):
                 variable.assign(np.asarray(put_together(value, arrays)))
         tracker = model._loss_tracker
-        tracker.total, tracker.count, model._part_sums = state["sums"]
+        tracker.total, tracker.count, tracker.parts = state["sums"]
         model.stop_training = state["stop_training"]
         self._epoch_start = state["epoch_start"]
         set_streams(model, self._epoch_start or state["streams"])

@@ -202,10 +202,16 @@ class Table:
         return get_global_generator()._stream.permutation(self.rows)
 
     def __iter__(self) -> Iterator[Batch]:
-        order = self.order() if self.shuffle else None
-        for start in range(0, self.rows, self.batch_size):
-            at = slice(start, start + self.batch_size)
-            yield self.batch(at if order is None else order[at])
+        return self.shuffled()
+
+    def shuffled(self) -> Shuffled:
+        """The batches of an epoch."""
+        return Shuffled(self)
+
+    def shapes(self, size: int) -> tuple[Any, ...]:
+        """What the program of a step depends on: the shapes and dtypes of a batch of this size, and its structure."""
+        parts = tuple([(size, each.shape[1:], each.dtype.char) for each in self.parts])
+        return parts, tuple(self.counts), repr(self.structures)
 
     def batch(self, at: Any) -> Batch:
         """The rows at a slice or at an array of places."""
@@ -255,6 +261,32 @@ class Table:
         other.counts = [*self.counts[:2], 1]
         other.structures = [*self.structures[:2], None]
         return other
+
+
+class Shuffled:
+    """The batches of one epoch of a Table, one after the other. The order is drawn when the first is asked for."""
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+        self.start = 0
+        self._order: Array = None
+
+    def order(self) -> Array:
+        """The places of the rows in their order."""
+        if self._order is None:
+            self._order = self.table.order() if self.table.shuffle else np.arange(self.table.rows)
+        return self._order
+
+    def __iter__(self) -> Iterator[Batch]:
+        return self
+
+    def __next__(self) -> Batch:
+        table = self.table
+        if self.start >= table.rows:
+            raise StopIteration
+        at = slice(self.start, self.start + table.batch_size)
+        self.start += table.batch_size
+        return table.batch(self.order()[at] if table.shuffle else at)
 
 
 def _packed(structure: Any, leaves: Iterator[Array]) -> Any:

@@ -194,9 +194,10 @@ class ProgressBar(Callback):
             said = f"Epoch {epoch + 1}/{self.params['epochs']}"
             self._bar = tqdm(total=self.params["steps"], desc=said, unit="step", mininterval=0.1)
 
-    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+    def advance(self, batches: int) -> None:
+        """So many more batches are done."""
         if self._bar is not None:
-            self._bar.update()
+            self._bar.update(batches)
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         said = {key: f"{value:.4g}" for key, value in (logs or {}).items()}

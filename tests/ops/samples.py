@@ -250,6 +250,7 @@ SAMPLES: dict[str, list[Sample]] = {
         for activation in (None, "relu", "sigmoid", "tanh")
     ]
     + [Sample((normal(2, 3, 4), normal(4, 2), normal(2)), {"activation": None})],
+    "column_sum": [Sample((normal(3, 2),)), Sample((normal(2, 3, 4),)), Sample((np.zeros((0, 2)),))],
     "diag": [Sample((normal(2, 3),))],
     "diag_part": [Sample((normal(2, 3, 3),)), Sample((normal(3, 4),)), Sample((normal(4, 3),))],
     "band_part": [Sample((normal(4, 4),), {"lower": 1, "upper": 0}, analytic=True)],

@@ -1,0 +1,325 @@
+"""Emitting: statements as straight-line source over buffers that are there before the first line runs.
+
+A value stands in a `Slot`: static, an array that is the same in every run, so that its views and bound methods are made
+once; or dynamic, a local name. Operations that say how they write into a given array (every ufunc does) get a static
+slot, whose memory is used again when the value is no longer needed. Others are called, and their results are dynamic.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from minitrain.engine.primitive import Primitive
+from minitrain.engine.program.record import Recording, Statement
+from minitrain.engine.tensor import Tensor
+from minitrain.engine.variable import Variable
+
+__all__ = ["Emitter", "Slot"]
+
+ALIGNED = 64  # bytes: whole cache lines
+
+
+class Slot:
+    """Where a value stands: its `name` in the source, and its array if that is static."""
+
+    __slots__ = ("array", "dtype", "name", "roots", "shape")
+
+    def __init__(self, name: str, shape: tuple[int, ...], dtype: Any, array: Any, roots: frozenset[int]) -> None:
+        self.name = name
+        self.shape = shape
+        self.dtype = dtype
+        self.array = array
+        self.roots = roots  # the memory that it may share
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self.shape)
+
+
+class Emitter:
+    """Makes the source of a recording. `lines` are the statements, `namespace` what their names stand for."""
+
+    def __init__(
+        self,
+        recording: Recording,
+        *,
+        static_inputs: bool,
+        views: dict[int, Any],
+        wanted: dict[int, Any] | None = None,
+    ) -> None:
+        self.recording = recording
+        self.namespace: dict[str, Any] = {"Tensor": Tensor}
+        self.lines: list[str] = []
+        self.comments: list[str] = []
+        self.slots: dict[int, Slot] = {}
+        self.views = views  # id of a packed variable -> its view of the pack's buffer
+        self.wanted = wanted or {}  # number of a value -> the array that it is wanted in
+        self._objects: dict[int, str] = {}
+        self._count = 0
+        self._memory: dict[int, Any] = {}  # root -> the bytes behind it
+        self._free: list[tuple[int, int]] = []  # (bytes, root)
+        self._ends: dict[int, int] = {}  # root -> the place of the last statement that needs it
+        self._due: dict[int, list[int]] = {}  # place -> roots that may end there
+        self._scratch: list[int] = []
+        self.bytes = 0
+        self._comment = ""
+        self._last_use = self._lifetimes()
+        for number, array in recording.constants.items():
+            self.slots[number] = self._static(array, frozenset(), "c")
+        for number in recording.inputs:
+            shape, dtype = recording.shapes[number], recording.dtypes[number]
+            if static_inputs:
+                self.slots[number] = self._static(np.empty(shape, dtype), frozenset(), "x")
+            else:
+                self.slots[number] = Slot(self._name("x"), shape, dtype, None, frozenset())
+        for place, statement in enumerate(recording.statements):
+            self._place = place
+            self._comment = self._described(statement)
+            getattr(self, f"_{statement.kind}")(statement)
+            self._release(place)
+
+    # ----------------------------------------------------------------------------------------------- for emission rules
+
+    def line(self, text: str) -> None:
+        """Add a line of source."""
+        self.lines.append(text)
+        self.comments.append(self._comment)
+        self._comment = ""
+
+    def name(self, thing: Any, stem: str = "k") -> str:
+        """A name in the source for an object: a ufunc, a number, a bound method."""
+        found = self._objects.get(id(thing))
+        if found is None:
+            stem = getattr(thing, "__name__", stem) if callable(thing) else stem
+            found = self._name(stem if stem.isidentifier() else "f")
+            self._objects[id(thing)] = found
+            self.namespace[found] = thing
+        return found
+
+    def number(self, value: float, dtype: Any) -> str:
+        """A name for a Python number as an array of no axes, which NumPy takes faster."""
+        key = f"n{np.dtype(dtype).char}_{value}".replace(".", "_").replace("-", "m")
+        self.namespace.setdefault(key, np.array(value, dtype))
+        return key
+
+    def method(self, slot: Slot, name: str) -> str:
+        """A method of an array: bound before the program runs where the array is static."""
+        if slot.array is None:
+            return f"{slot}.{name}"
+        bound = f"{slot}_{name}"
+        self.namespace.setdefault(bound, getattr(slot.array, name))
+        return bound
+
+    def scratch(self, shape: tuple[int, ...], dtype: Any) -> Slot:
+        """Memory for the length of this statement."""
+        array, root = self._memory_for(shape, np.dtype(dtype))
+        self._scratch.append(root)
+        return self._static(array, frozenset((root,)), "s")
+
+    def view(self, slot: Slot, make: Any, text: str) -> Slot:
+        """A view of an array: made once where that is static, else by the given expression at every run."""
+        if slot.array is not None:
+            return self._static(make(slot.array), slot.roots, "w")
+        local = self._name("w")
+        self.line(f"{local} = {text}")
+        return Slot(local, (), slot.dtype, None, slot.roots)
+
+    # ------------------------------------------------------------------------------------------------------- statements
+
+    def _op(self, statement: Statement) -> None:
+        primitive: Primitive = statement.primitive
+        inputs = [self.slots[number] for number in statement.inputs]
+        self._scratch = []
+        shapes = [self.recording.shapes[number] for number in statement.outputs]
+        roots = frozenset().union(*(each.roots for each in inputs)) if inputs else frozenset()
+        made = self._viewed(primitive, inputs, statement.params)
+        if made is not None:
+            self._put(statement.outputs[0], self._static(made, roots, "a"))
+        elif not statement.is_tuple and (isinstance(primitive.kernel, np.ufunc) or primitive.emit is not None):
+            (number,) = statement.outputs
+            shape, dtype = shapes[0], self.recording.dtypes[number]
+            out = self._out(number, shape, dtype, inputs if primitive.is_elementwise else [])
+            if isinstance(primitive.kernel, np.ufunc):
+                ufunc = self.name(primitive.kernel)
+                self.line(f"{ufunc}({', '.join(map(str, inputs))}, out={out})")
+            else:
+                primitive.emit(self, out, *inputs, **statement.params)  # type: ignore[misc]
+            self._stand(number, out)
+        else:
+            self._call(statement, inputs, roots)
+        for root in self._scratch:
+            self._keep(root, self._place)
+
+    @staticmethod
+    def _viewed(primitive: Primitive, inputs: list[Slot], params: dict[str, Any]) -> Any:
+        """The view that an operation makes of a static array; None where it is none."""
+        if not primitive.is_view or inputs[0].array is None:
+            return None
+        made = primitive.kernel(inputs[0].array, **params)
+        return made if isinstance(made, np.ndarray) and np.may_share_memory(made, inputs[0].array) else None
+
+    def _call(self, statement: Statement, inputs: list[Slot], roots: frozenset[int]) -> None:
+        """Call the kernel; its results are dynamic, and may be views of its inputs."""
+        kernel = self.name(statement.primitive.kernel)
+        params = "".join(f", {key}={self._literal(value)}" for key, value in statement.params.items())
+        call = f"{kernel}({', '.join(map(str, inputs))}{params if inputs else params[2:]})"
+        names = [self._name("t") for _ in statement.outputs]
+        if not statement.is_tuple and not self.recording.shapes[statement.outputs[0]]:
+            call = f"{self.name(np.asarray)}({call})"  # NumPy gives scalars where an array of no axes is meant
+        self.line(f"{', '.join(names)}{',' * (len(names) == 1 and statement.is_tuple)} = {call}")
+        for number, name in zip(statement.outputs, names, strict=True):
+            shape, dtype = self.recording.shapes[number], self.recording.dtypes[number]
+            self._put(number, Slot(name, shape, dtype, None, roots))
+
+    def _put(self, number: int, slot: Slot) -> None:
+        """A value that stands somewhere already; copied where it is wanted in another array."""
+        place = self.wanted.get(number)
+        if place is not None:
+            wanted = self._static(place, frozenset(), "g")
+            self.line(f"{self.name(np.copyto)}({wanted}, {slot})")
+            slot = wanted
+        self._stand(number, slot)
+
+    def _read(self, statement: Statement) -> None:
+        (number,) = statement.outputs
+        variable: Variable = statement.target
+        view = self.views.get(id(variable))
+        shape, dtype = self.recording.shapes[number], self.recording.dtypes[number]
+        if view is not None:
+            slot = self._static(view, frozenset(), "v")
+        else:
+            local = self._name("v")
+            self.line(f"{local} = {self.name(variable, 'variable')}._tensor._array")
+            slot = Slot(local, shape, dtype, None, frozenset())
+        if self._is_read_after_write(number, variable):
+            held = self._out(number, shape, dtype, [])
+            self.line(f"{self.name(np.copyto)}({held}, {slot})")
+            slot = held
+        self._stand(number, slot)
+
+    def _is_read_after_write(self, number: int, variable: Variable) -> bool:
+        """Whether a value is still used when its variable has been written to."""
+        last = self._last_use_of(number)
+        for place in range(self._place + 1, min(last, len(self.recording.statements) - 1) + 1):
+            statement = self.recording.statements[place]
+            written = [statement.target] if statement.kind == "write" else []
+            if statement.kind == "effect":
+                written = list(statement.target.writes)
+            if place < last and any(each is variable for each in written):
+                return True
+        return False
+
+    def _write(self, statement: Statement) -> None:
+        variable: Variable = statement.target
+        slot = self.slots[statement.inputs[0]]
+        view = self.views.get(id(variable))
+        if view is not None:
+            self.line(f"{self.name(np.copyto)}({self._static(view, frozenset(), 'v')}, {slot})")
+        else:
+            self.line(f"{self.name(variable._write, 'write')}({slot})")
+
+    def _effect(self, statement: Statement) -> None:
+        slots = [self.slots[number] for number in statement.inputs]
+        self._scratch = []
+        if not statement.target.emit(self, slots):
+            self.line(f"{self.name(statement.target, 'effect')}([{', '.join(map(str, slots))}])")
+
+    # ----------------------------------------------------------------------------------------------------------- memory
+
+    def _lifetimes(self) -> dict[int, int]:
+        """The place of the last statement that uses each value; those that are returned live to the end."""
+        last: dict[int, int] = {}
+        for place, statement in enumerate(self.recording.statements):
+            for number in statement.inputs:
+                last[number] = place
+        for number in self.recording.outputs:
+            last[number] = len(self.recording.statements)
+        return last
+
+    def _last_use_of(self, number: int) -> int:
+        return self._last_use.get(number, -1)
+
+    def _stand(self, number: int, slot: Slot) -> None:
+        """Let a value stand in a slot, whose memory is kept until the value's last use."""
+        self.slots[number] = slot
+        for root in slot.roots:
+            self._keep(root, max(self._last_use_of(number), self._place))
+
+    def _keep(self, root: int, place: int) -> None:
+        """Keep memory to the end of this statement at least."""
+        if place > self._ends.get(root, -1):
+            self._ends[root] = place
+            self._due.setdefault(place, []).append(root)
+
+    def _release(self, place: int) -> None:
+        """Give memory back that no value after this place stands in."""
+        for root in self._due.pop(place, ()):
+            if self._ends[root] == place:
+                del self._ends[root]
+                self._free.append((self._memory[root].nbytes, root))
+
+    def _out(self, number: int, shape: tuple[int, ...], dtype: Any, reusable: list[Slot]) -> Slot:
+        """A slot to write a value into: where it is wanted, the memory of an input that dies here, or other memory."""
+        place = self.wanted.get(number)
+        if place is not None:
+            return self._static(place, frozenset(), "g")
+        for slot in reusable:
+            if (
+                slot.array is not None
+                and len(slot.roots) == 1
+                and slot.shape == shape
+                and slot.dtype == dtype
+                and slot.array.flags.c_contiguous
+                and all(self._ends[root] == self._place for root in slot.roots)
+            ):
+                return slot
+        array, root = self._memory_for(shape, dtype)
+        return self._static(array, frozenset((root,)), "a")
+
+    def _memory_for(self, shape: tuple[int, ...], dtype: Any) -> tuple[Any, int]:
+        size = max(int(np.prod(shape, dtype=np.int64)) * dtype.itemsize, 1)
+        size = -(-size // ALIGNED) * ALIGNED
+        fitting = [each for each in self._free if size <= each[0] <= 2 * size]
+        if fitting:
+            entry = min(fitting)
+            self._free.remove(entry)
+            root = entry[1]
+        else:
+            root = len(self._memory)
+            self._memory[root] = np.empty(size, np.uint8)
+            self.bytes += size
+        count = int(np.prod(shape, dtype=np.int64))
+        return self._memory[root][: count * dtype.itemsize].view(dtype).reshape(shape), root
+
+    def _static(self, array: Any, roots: frozenset[int], stem: str) -> Slot:
+        name = self._name(stem)
+        self.namespace[name] = array
+        return Slot(name, array.shape, array.dtype, array, roots)
+
+    def _name(self, stem: str) -> str:
+        self._count += 1
+        return f"{stem}{self._count}"
+
+    def _literal(self, value: Any) -> str:
+        if isinstance(value, (bool, int, str, type(None))):
+            return repr(value)
+        return self.name(value, "p")
+
+    def _described(self, statement: Statement) -> str:
+        if statement.kind == "op":
+            shapes = ", ".join(str(self.recording.shapes[number]) for number in statement.inputs)
+            made = ", ".join(str(self.recording.shapes[number]) for number in statement.outputs)
+            return f"{statement.primitive.name} {shapes} -> {made}  {_short(statement.line)}"
+        if statement.kind == "effect":
+            return f"{type(statement.target).__name__}  {_short(statement.line)}"
+        return f"{statement.kind} {statement.target.path}"
+
+
+def _short(line: str) -> str:
+    return line.rsplit("/", 1)[-1]

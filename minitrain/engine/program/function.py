@@ -1,0 +1,261 @@
+"""`function`: a decorator that records a Python function once and replays it from then on.
+
+A program belongs to a signature: the shapes and dtypes of the Tensors among the arguments, and the values of all
+others. The first two calls of a signature are both recorded, and the function is replayed only if they did the same.
+"""
+
+from __future__ import annotations
+
+import functools
+import weakref
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from minitrain import nest
+from minitrain.engine.program.program import Program, optimized
+from minitrain.engine.program.record import CannotReplay, Changes, Recorder, Recording
+from minitrain.engine.tensor import Tensor, TensorLike
+from minitrain.engine.trail import STATE
+from minitrain.engine.variable import Variable
+
+__all__ = ["Function", "Trace", "function"]
+
+SIGNATURES = 16  # kept for a function; the one that was not called for the longest time goes
+
+
+class Trace:
+    """One signature of a function: its recordings, then its programs."""
+
+    def __init__(self, *, static_inputs: bool = False) -> None:
+        self.static_inputs = static_inputs
+        self.recording: Recording | None = None
+        self.tries = 0
+        self.programs: list[Program] = []  # those that no thread is running now
+        self.layers: list[tuple[Any, int]] = []
+        self.seeds = Changes.seeds
+        self.is_ready = False
+        self.is_done = False  # whether the call that is or was recorded last has come to its end
+        self.structure: Any = None  # of the outputs, for whoever calls `record`
+
+    def is_current(self) -> bool:
+        """Whether nothing has changed that the recording saw but the signature does not show."""
+        if self.seeds != Changes.seeds:
+            return False
+        for reference, version in self.layers:
+            layer = reference()
+            if layer is None or layer._version != version:
+                return False
+        return True
+
+    def record(self, function: Callable[..., Any], inputs: list[Tensor]) -> list[Tensor]:
+        """Call `function(*inputs)`, which gives a list of Tensors, and record it.
+
+        Raises CannotReplay where the function takes a value out, or never does the same twice.
+        """
+        self.is_done = False
+        with Recorder(inputs) as recorder:
+            outputs = function(*inputs)
+            self.is_done = True
+            recording = recorder.finish(outputs)
+        self.tries += 1
+        before, self.recording = self.recording, recording
+        self.layers = [(weakref.ref(each), each._version) for each in recording.layers]
+        self.seeds = Changes.seeds
+        recording.layers = []
+        if before is not None:
+            difference = before.difference(recording)
+            if difference is None:
+                self.recording = optimized(recording)
+                self.is_ready = True
+            elif self.tries > 2:  # the first call may have made weights
+                raise CannotReplay(
+                    f"Two calls with arguments of the same shapes did not do the same, and differ in {difference}. "
+                    "Random numbers of NumPy's, counters and data that are no argument would be the same in every "
+                    "replay: use minitrain.random, Variables and arguments."
+                )
+        return outputs
+
+    def take(self) -> Program:
+        """A program that no other thread runs."""
+        try:
+            return self.programs.pop()
+        except IndexError:
+            assert self.recording is not None
+            return Program(self.recording, static_inputs=self.static_inputs)
+
+    def give(self, program: Program) -> None:
+        """Give a program back that `take` gave."""
+        self.programs.append(program)
+
+
+class Function:
+    """What `function` makes: called as the Python function is, recorded for each signature, then replayed."""
+
+    def __init__(self, python_function: Callable[..., Any], input_signature: Any = None) -> None:
+        self.python_function = python_function
+        self.input_signature = input_signature
+        self._traces: OrderedDict[Any, tuple[Trace, list[Any]]] = OrderedDict()
+        self._methods: weakref.WeakKeyDictionary[Any, Function] = weakref.WeakKeyDictionary()
+        functools.update_wrapper(self, python_function)
+
+    def __get__(self, instance: Any, owner: Any = None) -> Function:
+        if instance is None:
+            return self
+        found = self._methods.get(instance)
+        if found is None:
+            reference, method = weakref.ref(instance), self.python_function
+
+            @functools.wraps(method)
+            def bound(*args: Any, **kwargs: Any) -> Any:
+                return method(reference(), *args, **kwargs)
+
+            found = self._methods[instance] = Function(bound, self.input_signature)
+        return found
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if STATE.trail is not None or STATE.home is not None or STATE.checking:
+            return self.python_function(*args, **kwargs)  # part of what an outer tape or program records
+        leaves = nest.flatten((args, kwargs)) if kwargs or any(nest.is_nested(each) for each in args) else list(args)
+        inputs, key, kept = _signature(leaves)
+        full = tuple(key) if not kwargs and len(args) == len(leaves) else (tuple(key), _structure((args, kwargs)))
+        entry = self._traces.get(full)
+        if entry is not None and not entry[0].is_current():
+            entry = None
+        if entry is None:
+            entry = self._traces[full] = Trace(), kept
+            if len(self._traces) > SIGNATURES:
+                self._traces.popitem(last=False)
+        trace = entry[0]
+        if trace.is_ready:
+            program = trace.take()
+            try:
+                arrays = program.run(*(each._array for each in inputs))
+            finally:
+                trace.give(program)
+            return _packed(trace.structure, [Tensor(each) for each in arrays])
+        return self._recorded(trace, leaves, inputs, args, kwargs)
+
+    def _recorded(self, trace: Trace, leaves: list[Any], inputs: list[Tensor], args: Any, kwargs: Any) -> Any:
+        """Call the Python function and record it."""
+        given = None
+
+        def call(*tensors: Tensor) -> list[Tensor]:
+            nonlocal given
+            places = iter(tensors)
+            filled = [next(places) if _is_input(each) else each for each in leaves]
+            new_args, new_kwargs = nest.pack_sequence_as((args, kwargs), filled)
+            given = self.python_function(*new_args, **new_kwargs)
+            return [each._read() for each in nest.flatten(given) if isinstance(each, TensorLike)]
+
+        outputs = trace.record(call, inputs)
+        trace.structure = _Structure(given)
+        return _packed(trace.structure, outputs)
+
+    def _only(self, args: tuple[Any, ...]) -> Trace:
+        if args:
+            inputs, key, _ = _signature(list(args))
+            entry = self._traces.get(tuple(key))
+            del inputs
+        else:
+            entry = next(reversed(self._traces.values()), None)
+        if entry is None or not entry[0].is_ready:
+            raise CannotReplay(
+                f"{getattr(self, '__name__', 'The function')} has no program yet for these arguments: call it twice."
+            )
+        return entry[0]
+
+    def source(self, *args: Any) -> str:
+        """The program for arguments like these, or the last one, as readable lines."""
+        trace = self._only(args)
+        program = trace.take()
+        trace.give(program)
+        return program.source()
+
+    @property
+    def records(self) -> int:
+        """How many statements the last program has."""
+        recording = self._only(()).recording
+        return len(recording.statements) if recording is not None else 0
+
+    @property
+    def peak_bytes(self) -> int:
+        """The memory of the last program's buffers, in bytes."""
+        trace = self._only(())
+        program = trace.take()
+        trace.give(program)
+        return program.bytes
+
+
+class _Structure:
+    """How the outputs of a function are put together: Tensors by place, everything else as it was."""
+
+    def __init__(self, given: Any) -> None:
+        self.is_plain = type(given) is Tensor
+        self.leaves = [None if isinstance(each, TensorLike) else (each,) for each in nest.flatten(given)]
+        self.given = nest.map_structure(lambda each: 0, given)
+
+
+def _packed(structure: _Structure, tensors: list[Tensor]) -> Any:
+    if structure.is_plain:
+        return tensors[0]
+    places = iter(tensors)
+    return nest.pack_sequence_as(
+        structure.given, [next(places) if each is None else each[0] for each in structure.leaves]
+    )
+
+
+def _is_input(value: Any) -> bool:
+    return isinstance(value, (Tensor, np.ndarray, np.generic)) and not isinstance(value, Variable)
+
+
+def _signature(leaves: list[Any]) -> tuple[list[Tensor], list[Any], list[Any]]:
+    """The Tensors among the arguments, what the program depends on, and the objects that keys stand for."""
+    inputs: list[Tensor] = []
+    key: list[Any] = []
+    kept: list[Any] = []
+    for each in leaves:
+        if type(each) is Tensor or _is_input(each):
+            tensor = each if type(each) is Tensor else Tensor(np.array(each))
+            inputs.append(tensor)
+            array = tensor._array
+            key.append((array.shape, array.dtype.char))
+        elif isinstance(each, (int, float, str, bool, bytes, type(None))):
+            key.append((type(each), each))
+        else:
+            kept.append(each)  # so that its id stays its own
+            key.append((type(each), id(each)))
+    return inputs, key, kept
+
+
+def _structure(value: Any) -> str:
+    return repr(nest.map_structure(lambda each: 0, value))
+
+
+def function(
+    func: Callable[..., Any] | None = None,
+    input_signature: Any = None,
+    autograph: bool = True,
+    jit_compile: Any = None,
+    reduce_retracing: bool = False,
+    **kwargs: Any,
+) -> Any:
+    """Make a function that is recorded for each signature of its arguments and replayed from the third call on.
+
+    Used as `tf.function` is, as a decorator with or without arguments, on functions and methods. Variables are read and
+    written at every call, random operations draw afresh; Python's own effects, such as `print` and what is read from
+    globals, belong to the recording. `source()` shows the program. The other arguments are taken for TensorFlow's sake.
+
+    Raises CannotReplay where the function takes a value out of a Tensor, to branch on it for example.
+
+    >>> @function
+    ... def cube(x):
+    ...     return x * x * x
+    >>> [float(cube(Tensor(np.float32(v) * np.ones(())))) for v in (1, 2, 3)]
+    [1.0, 8.0, 27.0]
+    """
+    if func is None:
+        return lambda func: Function(func, input_signature)
+    return Function(func, input_signature)

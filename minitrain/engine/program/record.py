@@ -1,0 +1,262 @@
+"""Recording: what one call of a function did, as a list of plain statements.
+
+A `Recorder` listens on the thread's trail as an outermost tape does, so that operations, backward passes included, end
+up in the trail's records. Reads and writes of variables, and effects such as an optimizer's update, are noted between
+them. Values are numbers; what is neither made by a statement nor an input is a constant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from minitrain.engine.primitive import ops
+from minitrain.engine.tensor import Tensor
+from minitrain.engine.trail import STATE, Record, Trail, refresh, user_line
+from minitrain.engine.variable import Variable
+from minitrain.errors import TapeError
+
+__all__ = ["LOOK_UP", "CannotReplay", "Changes", "Effect", "Recorder", "Recording", "Statement"]
+
+
+class CannotReplay(TapeError):  # noqa: N818  # named as what it says
+    """A function did what a program cannot do, such as branching on a value.
+
+    `is_library`: whether that was minitrain's own doing, as in a layer that looks words up.
+    """
+
+    is_library = False
+
+
+LOOK_UP = "a look-up of values"  # how layers take values out that no operation of minitrain's computes
+
+
+class Changes:
+    """Counts what programs cannot see in a signature: seeds that are set anew."""
+
+    seeds = 0
+
+
+class Effect:
+    """Something that happens at its place among the statements, with values: an update, a metric's new batch.
+
+    `writes`: the variables that it may change.
+    """
+
+    writes: Sequence[Variable] = ()
+
+    def __call__(self, arrays: list[Any]) -> None:
+        """Do it. The arrays are the program's: they are not to be kept or written to."""
+        raise NotImplementedError
+
+    def bind(self) -> list[Any] | None:
+        """Called before source is made: the arrays that it wants its values in, or None."""
+        return None
+
+    def emit(self, emitter: Any, slots: list[Any]) -> bool:
+        """Write source for it, if it has its own way; False leaves it to a call."""
+        return False
+
+    def begin(self) -> None:
+        """Called before a program runs."""
+
+    def end(self) -> None:
+        """Called after a program has run."""
+
+
+@dataclass(slots=True)
+class Statement:
+    """One step of a program. `kind` is "op", "read", "write" or "effect"; inputs and outputs are numbers of values."""
+
+    kind: str
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    primitive: Any = None
+    params: dict[str, Any] = field(default_factory=dict)
+    target: Any = None  # the variable, or the effect
+    line: str = ""
+    is_tuple: bool = False  # whether the kernel gives a tuple
+
+
+class _Noted(list[Record]):
+    """Records with the line of the user's code for each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+        self.moving: set[int] = set()  # ids of Tensors that depend on inputs, variables or draws
+
+    def append(self, record: Record) -> None:
+        super().append(record)
+        self.lines.append(user_line())
+        primitive, inputs, _, output = record
+        if primitive.draws or any(id(each) in self.moving for each in inputs):
+            for each in output if type(output) is tuple else (output,):
+                self.moving.add(id(each))
+
+
+class Recorder:
+    """Records a call: `with Recorder(inputs) as recorder: outputs = function(*inputs)`."""
+
+    _is_recording = True  # what the trail asks of a tape
+    _tracing = False
+
+    def __init__(self, inputs: Sequence[Tensor]) -> None:
+        self.inputs = list(inputs)
+        self.notes: list[tuple[int, str, Any, Any, str]] = []  # (place, kind, target, Tensors, line)
+        self.snapshots: list[Tensor] = []  # kept, so that ids stay theirs
+        self.layers: dict[int, Any] = {}
+
+    def __enter__(self) -> Recorder:
+        self.trail = STATE.home = Trail()
+        self.trail.recorder = self
+        self.records = _Noted()
+        self.records.moving |= {id(each) for each in self.inputs}
+        self.trail.records = self.records
+        self.trail.tapes.append(self)  # type: ignore[arg-type]  # it does what a tape does here
+        refresh()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.trail.tapes.clear()
+        self.trail.recorder = None
+        refresh()
+
+    def _notice(self, variable: Variable, snapshot: Tensor) -> None:
+        """A variable was read."""
+        self.snapshots.append(snapshot)
+        self.records.moving.add(id(snapshot))
+        self.notes.append((len(self.records), "read", variable, snapshot, ""))
+
+    def assign(self, variable: Variable, value: Any, method: str, combine: str | None = None) -> None:
+        """A variable is given a value, or what the named operation makes of its own and the given one."""
+        if not isinstance(value, (Tensor, Variable)):
+            value = Tensor(variable._accept(value, method))
+        tensor = value._read()
+        variable._accept(tensor, method)
+        if combine is not None:
+            tensor = getattr(ops, combine)(variable._read(), tensor)
+        variable._write(tensor._array)
+        self.notes.append((len(self.records), "write", variable, tensor, user_line()))
+        self.trail.reads.pop(id(variable), None)
+
+    def effect(self, effect: Effect, tensors: Sequence[Tensor]) -> None:
+        """Something else happens; it happens now too, unrecorded."""
+        self.notes.append((len(self.records), "effect", effect, list(tensors), user_line()))
+        trail, STATE.trail = STATE.trail, None
+        home, STATE.home = STATE.home, None
+        try:
+            effect.begin()
+            effect([each._array for each in tensors])
+            effect.end()
+        finally:
+            STATE.trail, STATE.home = trail, home
+            self.trail.reads.clear()
+
+    def leave(self, tensor: Tensor, way: str) -> None:
+        """A value is taken out of the program, which could then not be replayed."""
+        if id(tensor) in self.records.moving:
+            error = CannotReplay(
+                f"A value was taken out with {way} at {user_line()}, so that the step cannot be replayed: it would be "
+                "the same in every call. Keep it a Tensor: use minitrain.where for a choice between values, and take "
+                "values out of what the function returns. `run_eagerly=True` runs the Python code every time."
+            )
+            error.is_library = way == LOOK_UP
+            raise error
+
+    def touch(self, layer: Any) -> None:
+        """A layer is called: a program holds only while its attributes stay."""
+        self.layers[id(layer)] = layer
+
+    def finish(self, outputs: Sequence[Tensor]) -> Recording:
+        """The recording, once the function has returned."""
+        return Recording(self, outputs)
+
+
+class Recording:
+    """The statements of one call, and what is known of its values."""
+
+    def __init__(self, recorder: Recorder, outputs: Sequence[Tensor]) -> None:
+        self.numbers: dict[int, int] = {}
+        self.shapes: list[tuple[int, ...]] = []
+        self.dtypes: list[np.dtype[Any]] = []
+        self.constants: dict[int, Any] = {}
+        self.statements: list[Statement] = []
+        self.layers = list(recorder.layers.values())
+        self.inputs = [self._new(each) for each in recorder.inputs]
+        notes = iter(recorder.notes)
+        note = next(notes, None)
+        for place, (primitive, inputs, params, output) in enumerate(recorder.records):
+            while note is not None and note[0] <= place:
+                self._note(note)
+                note = next(notes, None)
+            given = tuple([self._number(each) for each in inputs])
+            made = tuple([self._new(each) for each in (output if type(output) is tuple else (output,))])
+            line = recorder.records.lines[place]
+            self.statements.append(Statement("op", given, made, primitive, params, None, line, type(output) is tuple))
+        while note is not None:
+            self._note(note)
+            note = next(notes, None)
+        self.outputs = [self._number(each) for each in outputs]
+        self.numbers.clear()  # the Tensors go now
+
+    def _note(self, note: tuple[int, str, Any, Any, str]) -> None:
+        _, kind, target, tensors, line = note
+        if kind == "read":
+            self.statements.append(Statement("read", (), (self._new(tensors),), target=target))
+        elif kind == "write":
+            self.statements.append(Statement("write", (self._number(tensors),), (), target=target, line=line))
+        else:
+            given = tuple([self._number(each) for each in tensors])
+            self.statements.append(Statement("effect", given, (), target=target, line=line))
+
+    def _new(self, tensor: Tensor) -> int:
+        number = self.numbers[id(tensor)] = len(self.shapes)
+        self.shapes.append(tensor._array.shape)
+        self.dtypes.append(tensor._array.dtype)
+        return number
+
+    def _number(self, tensor: Tensor) -> int:
+        number = self.numbers.get(id(tensor))
+        if number is None:
+            number = self._new(tensor)
+            self.constants[number] = tensor._array
+        return number
+
+    def new_value(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:
+        """The number of a further value."""
+        self.shapes.append(shape)
+        self.dtypes.append(dtype)
+        return len(self.shapes) - 1
+
+    def difference(self, other: Recording) -> str | None:
+        """Where two recordings of one function differ, in words; None where they do the same."""
+        if len(self.statements) != len(other.statements):
+            return f"{len(self.statements)} statements in one call and {len(other.statements)} in the next"
+        for mine, its in zip(self.statements, other.statements, strict=True):
+            if (
+                (mine.kind, mine.inputs, mine.outputs, mine.primitive)
+                != (its.kind, its.inputs, its.outputs, its.primitive)
+                or (mine.kind != "effect" and mine.target is not its.target)
+                or not _equal(mine.params, its.params)
+            ):
+                return f"what happens at {mine.line or its.line or 'a read of a variable'}"
+        for number, array in self.constants.items():
+            if number not in other.constants or not _equal(array, other.constants[number]):
+                user = next((each.line for each in self.statements if number in each.inputs), "")
+                return f"a value that is no input, used at {user}" if user else "a value that is no input"
+        return None if self.outputs == other.outputs and self.shapes == other.shapes else "what is returned"
+
+
+def _equal(one: Any, other: Any) -> bool:
+    if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
+        one, other = np.asarray(one), np.asarray(other)
+        return one.dtype == other.dtype and np.array_equal(one, other, equal_nan=one.dtype.kind == "f")
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_equal(each, other[key]) for key, each in one.items())
+    if isinstance(one, (list, tuple)) and type(one) is type(other):
+        return len(one) == len(other) and all(_equal(a, b) for a, b in zip(one, other, strict=True))
+    return one is other or bool(one == other)

@@ -1,0 +1,208 @@
+"""Steps: how a model runs its own steps as programs, recorded at the first two batches of a shape and replayed after.
+
+A step that cannot be replayed is run as Python from then on, after one warning. Training on a table gathers its batches
+inside the program, many in one go.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from minitrain import nest
+from minitrain.engine.program.function import SIGNATURES, Trace
+from minitrain.engine.program.record import CannotReplay, Effect
+from minitrain.engine.tensor import Tensor
+from minitrain.metrics.base import Metric
+
+GO = 0.05  # seconds between two signs of progress
+
+
+class LossTracker(Metric):
+    """The mean of the loss over the samples since the last reset, and of its parts where there are several outputs."""
+
+    def __init__(self) -> None:
+        super().__init__(None, "loss")
+        self.total = self.count = 0.0  # plain numbers: they change in every step
+        self.parts: list[float] = []
+
+    def add(self, loss: float, rows: float, parts: list[float] | None = None) -> None:
+        """The mean loss of so many samples."""
+        self.total += loss * rows
+        self.count += rows
+        if parts:
+            self.parts = [a + b * rows for a, b in zip(self.parts or [0.0] * len(parts), parts, strict=True)]
+
+    def update_state(self, values: Any, sample_weight: Any = None) -> None:
+        """Add a loss, with its weight."""
+        weight = 1.0 if sample_weight is None else float(sample_weight)
+        self.add(float(np.mean(np.asarray(values))), weight)
+
+    def reset_state(self) -> None:
+        self.total = self.count = 0.0
+        self.parts = []
+
+    def result(self) -> Any:
+        return Tensor(np.asarray(self.total / self.count if self.count else 0.0, np.float32))
+
+
+class NewLoss(Effect):
+    """The loss of a batch of `rows` samples, in a program."""
+
+    def __init__(self, tracker: LossTracker, rows: int) -> None:
+        self.tracker = tracker
+        self.rows = rows
+
+    def __call__(self, arrays: list[Any]) -> None:
+        loss, *parts = [float(each) for each in arrays]
+        self.tracker.add(loss, self.rows, parts)
+
+    def emit(self, emitter: Any, slots: list[Any]) -> bool:
+        if len(slots) > 1:
+            return False
+        tracker = emitter.name(self.tracker, "tracker")
+        emitter.line(f"{tracker}.total += {emitter.method(slots[0], 'item')}() * {self.rows}")
+        emitter.line(f"{tracker}.count += {self.rows}")
+        return True
+
+
+class Steps:
+    """The programs of a model's steps, by what the step is and by the shapes of its batch."""
+
+    def __init__(self) -> None:
+        self.traces: OrderedDict[Any, Trace] = OrderedDict()
+        self.has_failed = False
+
+    def forget(self) -> None:
+        """Drop all programs, as after a new `compile`."""
+        self.traces.clear()
+        self.has_failed = False
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Steps:
+        return Steps()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Steps, ()
+
+    def _trace(self, key: Any, static_inputs: bool) -> Trace:
+        trace = self.traces.get(key)
+        if trace is None or not trace.is_current():
+            trace = self.traces[key] = Trace(static_inputs=static_inputs)
+            if len(self.traces) > SIGNATURES:
+                self.traces.popitem(last=False)
+        return trace
+
+    def _fail(self, error: CannotReplay) -> None:
+        self.has_failed = True
+        if not error.is_library:  # the user can do something about it
+            warnings.warn(f"The model runs without a program, more slowly. {error}", stacklevel=5)
+
+    def run(self, model: Any, kind: str, step: Callable[[Any], None], batch: Any) -> None:
+        """`step(batch)`, replayed where that can be."""
+        leaves = nest.flatten(batch)
+        if not model._can_replay() or any(each is not None and each.dtype.kind not in "fiub" for each in leaves):
+            step(batch)
+            return
+        arrays = [each for each in leaves if each is not None]
+        structure = nest.map_structure(lambda each: each is None, batch)
+        key = kind, repr(structure), tuple([(each.shape, each.dtype.char) for each in arrays])
+        trace = self._trace(key, kind == "train")
+        if trace.is_ready:
+            program = trace.take()
+            program.run(*arrays)
+            trace.give(program)
+            return
+
+        def call(*tensors: Tensor) -> list[Tensor]:
+            given = iter(tensors)
+            step(nest.map_structure(lambda is_none: None if is_none else next(given), structure))
+            return []
+
+        self._record(trace, call, arrays, lambda: step(batch))
+
+    def _record(self, trace: Trace, call: Any, arrays: list[Any], eager: Callable[[], Any]) -> Any:
+        """Record a call; where it cannot be replayed, do it without recording, if it has changed nothing yet."""
+        try:
+            return trace.record(call, [Tensor(each.copy()) for each in arrays])
+        except CannotReplay as error:
+            self._fail(error)
+            return None if trace.is_done else eager()
+
+    def train_all(self, model: Any, batches: Any, advance: Callable[[int], None], done: int) -> int:
+        """Train on as many batches of a table as one program can gather, and give how many are done."""
+        table = batches.table
+        size = table.batch_size
+        if any(type(part) is not np.ndarray for part in table.parts):
+            return done
+        key = "epoch", table.shapes(size)
+        while batches.start + size <= table.rows and model._can_replay():
+            trace = self._trace(key, True)
+            if trace.is_ready:
+                return done + self._gather(trace, batches, advance)
+            arrays = [part for part in nest.flatten(next(batches)) if part is not None]
+
+            def call(*tensors: Tensor) -> list[Tensor]:
+                model._train_on(table.shaped(list(tensors)))
+                return []
+
+            self._record(trace, call, arrays, lambda arrays=arrays: model._train_on(table.shaped(arrays)))
+            advance(1)
+            done += 1
+        return done
+
+    def _gather(self, trace: Trace, batches: Any, advance: Callable[[int], None]) -> int:
+        """Train on all full batches that are left, and give their number."""
+        table = batches.table
+        size = table.batch_size
+        count = (table.rows - batches.start) // size
+        rows = batches.order()[batches.start : batches.start + count * size].reshape(count, size)
+        program = trace.take()
+        program.begin()
+        try:
+            at, step = 0, 16
+            while at < count:
+                began = time.perf_counter()
+                part = rows[at : at + step]
+                program.epoch(part, table.parts)
+                advance(len(part))
+                at += len(part)
+                took = time.perf_counter() - began
+                step = max(1, min(4 * step, int(step * GO / max(took, 1e-6))))
+        finally:
+            program.end()
+            trace.give(program)
+        batches.start += count * size
+        return count
+
+    def predict(self, model: Any, x: Any) -> Any:
+        """The outputs for a batch, as ndarrays in their structure."""
+        leaves = [x] if type(x) is np.ndarray else nest.flatten(x)
+        if any(each.dtype.kind not in "fiub" for each in leaves):
+            return model.predict_step(x)
+        key = "predict", tuple([(each.shape, each.dtype.char) for each in leaves])
+        if type(x) is not np.ndarray:
+            key = (*key, repr(nest.map_structure(lambda each: 0, x)))
+        trace = self._trace(key, False)
+        if trace.is_ready:
+            program = trace.take()
+            found = program.run(*leaves)
+            trace.give(program)
+            return found[0] if trace.structure is None else nest.pack_sequence_as(trace.structure, found)
+
+        def call(*tensors: Tensor) -> list[Tensor]:
+            out = model(nest.pack_sequence_as(x, list(tensors)) if nest.is_nested(x) else tensors[0], training=False)
+            trace.structure = None if type(out) is Tensor else nest.map_structure(lambda each: 0, out)
+            return [each._read() for each in nest.flatten(out)]
+
+        try:
+            found = [each._array for each in trace.record(call, [Tensor(each.copy()) for each in leaves])]
+        except CannotReplay as error:
+            self._fail(error)
+            return model.predict_step(x)
+        found = [each.copy() for each in found]
+        return found[0] if trace.structure is None else nest.pack_sequence_as(trace.structure, found)

@@ -1,0 +1,289 @@
+"""Functions recorded once and replayed: the same numbers as Python's own call, every time."""
+
+import gc
+import threading
+import weakref
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import minitrain as mt
+from minitrain import layers
+from minitrain.engine.program.record import CannotReplay
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(6, 4)).astype("float32")
+
+
+def training_step(model, optimizer, loss):
+    def step(x, y):
+        with mt.GradientTape() as tape:
+            value = loss(y, model(x, training=True))
+        variables = model.trainable_variables
+        optimizer.apply_gradients(zip(tape.gradient(value, variables), variables))
+        return value
+
+    return step
+
+
+def network(seed=0):
+    mt.utils.set_random_seed(seed)
+    model = mt.Sequential([layers.Dense(8, activation="relu"), layers.BatchNormalization(), layers.Dense(2)])
+    model.build((None, 4))
+    return model
+
+
+def test_a_replayed_training_step_gives_the_numbers_of_the_eager_one_bit_for_bit():
+    models = network(), network()
+    steps = [training_step(each, mt.optimizers.Adam(0.05), mt.losses.MeanSquaredError()) for each in models]
+    replayed = mt.function(steps[1])
+    for count in range(6):
+        x, y = (mt.constant(RNG.normal(size=(6, size)).astype("float32")) for size in (4, 2))
+        assert float(steps[0](x, y)) == float(replayed(x, y)), count
+    for mine, its in zip(models[0].get_weights(), models[1].get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, its)
+    assert "dense (6, 4), (4, 8), (8,) -> (6, 8)" in replayed.source()
+    assert "test_function.py:" in replayed.source()
+    assert replayed.records < 80
+    assert replayed.peak_bytes > 0
+
+
+def test_each_signature_has_a_program_of_its_own():
+    calls = []
+
+    @mt.function
+    def f(x, power, scale=1.0):
+        calls.append((x.shape, power))
+        return {"out": scale * x**power, "power": power}
+
+    for size in (2, 3):
+        for power in (2, 3):
+            for _ in range(4):
+                found = f(mt.constant(X[:size]), power, scale=2.0)
+                np.testing.assert_allclose(found["out"], 2 * X[:size] ** power, rtol=1e-6)
+                assert found["power"] == power
+    assert len(calls) == 8
+
+
+def test_the_number_of_signatures_is_bounded():
+    f = mt.function(lambda x: x + 1)
+    for size in range(1, 40):
+        f(mt.constant(np.zeros(size, "float32")))
+    assert len(f._traces) <= 16
+
+
+def test_variables_are_read_and_written_at_every_call():
+    v = mt.Variable([1.0, 2.0])
+
+    @mt.function
+    def f(x):
+        before = v.read_value()
+        v.assign_add(x)
+        after = v * 1.0
+        v.assign(after * 2.0)
+        return before, after
+
+    twin = np.array([1.0, 2.0], "float32")
+    for count in range(5):
+        x = np.full(2, count, "float32")
+        before, after = f(mt.constant(x))
+        np.testing.assert_array_equal(before, twin)
+        np.testing.assert_array_equal(after, twin + x)
+        twin = (twin + x) * 2
+        np.testing.assert_array_equal(v, twin)
+    v.assign([0.0, 0.0])
+    np.testing.assert_array_equal(f(mt.constant([1.0, 1.0]))[1], [1, 1])
+
+
+def test_what_a_program_returns_is_the_callers_own():
+    f = mt.function(lambda x: x * 2)
+    found = [f(mt.constant(np.full(3, count, "float32"))) for count in range(6)]
+    assert [float(each[0]) for each in found] == [0, 2, 4, 6, 8, 10]
+
+
+def test_random_operations_draw_afresh_and_as_the_eager_call_draws():
+    layer, twin = layers.Dropout(0.5, seed=3), layers.Dropout(0.5, seed=3)
+    f = mt.function(lambda x: layer(x, training=True))
+    for _ in range(5):
+        np.testing.assert_array_equal(f(mt.constant(X)), twin(mt.constant(X), training=True))
+    mt.random.set_seed(1)
+    g = mt.function(lambda: mt.random.normal((3,)))
+    drawn = [g().numpy() for _ in range(4)]
+    mt.random.set_seed(1)
+    np.testing.assert_array_equal(drawn, [mt.random.normal((3,)) for _ in range(4)])
+    mt.random.set_seed(1)
+    np.testing.assert_array_equal(g(), drawn[0])
+
+
+@pytest.mark.parametrize(
+    "leaves",
+    [
+        lambda x: x * 2 if x[0] > 0 else x,
+        lambda x: mt.constant(x.numpy() * 2),
+        lambda x: x * float(x[0]),
+        lambda x: mt.constant(np.asarray(x)),
+    ],
+    ids=["branch", "numpy", "float", "asarray"],
+)
+def test_a_value_taken_out_is_an_error_that_names_the_line(leaves):
+    with pytest.raises(CannotReplay, match=r"test_function.py:\d+.*minitrain.where"):
+        mt.function(leaves)(mt.constant(X[0]))
+
+
+def test_what_is_not_the_same_in_two_calls_is_refused():
+    counter = iter(range(100))
+    f = mt.function(lambda x: x + float(next(counter)))
+    g = mt.function(lambda x: x + RNG.normal(size=4).astype("float32"))
+    for each in (f, g):
+        each(mt.constant(X))
+        each(mt.constant(X))
+        with pytest.raises(CannotReplay, match=r"Two calls.*NumPy's"):
+            each(mt.constant(X))
+
+
+def test_the_first_call_may_make_weights():
+    layer = layers.Dense(3)
+    f = mt.function(lambda x: layer(x))
+    for _ in range(5):
+        np.testing.assert_array_equal(f(mt.constant(X)), layer(mt.constant(X)))
+
+
+def test_setting_an_attribute_of_a_layer_records_anew():
+    class Scaled(layers.Layer):
+        factor = 2.0
+
+        def call(self, x):
+            return x * self.factor
+
+    layer = Scaled()
+    f = mt.function(lambda x: layer(x))
+    for _ in range(4):
+        f(mt.constant(X))
+    layer.factor = 5.0
+    np.testing.assert_array_equal(f(mt.constant(X)), X * np.float32(5))
+
+
+def test_methods_have_programs_of_their_own_and_go_with_their_object():
+    class Counter(mt.Model):
+        def __init__(self, start):
+            super().__init__()
+            self.count = mt.Variable(start)
+
+        @mt.function
+        def add(self, x):
+            self.count.assign_add(x)
+            return self.count * 1.0
+
+    gc.collect()
+    gc.disable()
+    try:
+        one, two = Counter(0.0), Counter(100.0)
+        for _ in range(4):
+            one.add(mt.constant(1.0))
+            two.add(mt.constant(1.0))
+        assert (float(one.count), float(two.count)) == (4.0, 104.0)
+        gone = weakref.ref(one)
+        del one
+        assert gone() is None
+    finally:
+        gc.enable()
+
+
+def test_inside_a_tape_the_function_is_part_of_what_the_tape_records():
+    f = mt.function(lambda x: x * x)
+    x = mt.constant(3.0)
+    for _ in range(4):
+        f(x)
+        with mt.GradientTape() as tape:
+            tape.watch(x)
+            y = f(x)
+        assert float(tape.gradient(y, x)) == 6.0
+
+
+def test_higher_gradients_are_replayed():
+    def second(x):
+        with mt.GradientTape() as outer:
+            outer.watch(x)
+            with mt.GradientTape() as inner:
+                inner.watch(x)
+                y = mt.reduce_sum(mt.sin(x) * x**3)
+            slope = inner.gradient(y, x)
+        return outer.gradient(slope, x)
+
+    f = mt.function(second)
+    for count in range(4):
+        x = mt.constant(X[count])
+        np.testing.assert_array_equal(f(x), second(x))
+
+
+def test_two_threads_may_call_one_program():
+    f = mt.function(lambda x: mt.reduce_sum(mt.tanh(x) @ mt.ones((50, 50)) + x))
+    inputs = [mt.constant(np.full((50, 50), count / 10, "float32")) for count in range(4)]
+    wanted = [float(f.python_function(each)) for each in inputs]
+    for _ in range(3):
+        f(inputs[0])
+    found = [[] for _ in inputs]
+
+    def work(place):
+        for _ in range(50):
+            found[place].append(float(f(inputs[place])))
+
+    threads = [threading.Thread(target=work, args=(place,)) for place in range(4)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert found == [[each] * 50 for each in wanted]
+
+
+def test_metrics_in_a_function_see_every_batch():
+    metric, twin = mt.metrics.MeanSquaredError(), mt.metrics.MeanSquaredError()
+
+    @mt.function
+    def f(y, p):
+        metric.update_state(y, p)
+        return p * 1.0
+
+    for count in range(5):
+        y, p = mt.constant(X + count), mt.constant(X)
+        f(y, p)
+        twin.update_state(y, p)
+    assert float(metric.result()) == float(twin.result())
+
+
+UNARY = ["tanh", "sigmoid", "exp", "square", "abs", "sin", "negative", "softplus"]
+BINARY = ["add", "subtract", "multiply", "maximum", "minimum", "divide"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_random_expressions_and_their_gradients_are_replayed_bit_for_bit(data):
+    """Random straight-line programs over a few arrays: values are shared, dropped and overwritten in every order."""
+    shapes = [(6, 4), (6, 4), (4,), (1, 4), ()]
+    plan = []
+    count = len(shapes)
+    for _ in range(data.draw(st.integers(1, 12))):
+        if data.draw(st.booleans()):
+            plan.append((data.draw(st.sampled_from(UNARY)), data.draw(st.integers(0, count - 1))))
+        else:
+            plan.append((data.draw(st.sampled_from(BINARY)), *(data.draw(st.integers(0, count - 1)) for _ in "ab")))
+        count += 1
+
+    def compute(*inputs):
+        with mt.GradientTape() as tape:
+            tape.watch(inputs)
+            values = list(inputs)
+            for name, *places in plan:
+                values.append(getattr(mt.math, name)(*(values[place] for place in places)))
+            total = mt.reduce_sum(values[-1]) + mt.reduce_mean(values[len(shapes)])
+        gradients = tape.gradient(total, list(inputs), unconnected_gradients="zero")
+        return [total, *values[-2:], *gradients]
+
+    f = mt.function(compute)
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        inputs = [mt.constant(rng.normal(size=shape)) for shape in shapes]
+        for mine, its in zip(f(*inputs), compute(*inputs), strict=True):
+            np.testing.assert_array_equal(mine, its)

@@ -1,0 +1,106 @@
+"""The passes over a recording: what each removes, and what none may touch."""
+
+import numpy as np
+
+import minitrain as mt
+from minitrain.engine.program import passes
+from minitrain.engine.program.emit import Emitter
+from minitrain.engine.program.program import optimized
+from minitrain.engine.program.record import Recorder
+from minitrain.engine.tensor import Tensor
+
+X = Tensor(np.arange(6.0).reshape(2, 3))
+
+
+def recorded(function, *inputs):
+    with Recorder(inputs) as recorder:
+        outputs = function(*inputs)
+        return recorder.finish(outputs)
+
+
+def names(recording):
+    return [each.primitive.name if each.kind == "op" else each.kind for each in recording.statements]
+
+
+def test_what_nobody_needs_is_dropped():
+    v = mt.Variable(1.0)
+
+    def f(x):
+        mt.exp(x)
+        v.read_value()
+        return [x * 2.0]
+
+    recording = recorded(f, X)
+    assert passes.drop_unneeded(recording) == 3
+    assert names(recording) == ["multiply"]
+
+
+def test_draws_writes_and_effects_are_kept():
+    v = mt.Variable(1.0)
+    metric = mt.metrics.Sum()
+
+    def f(x):
+        mt.random.normal((3,))
+        v.assign(mt.reduce_sum(x) * 0.0 + 1.0)
+        metric.update_state(x)
+        return []
+
+    recording = optimized(recorded(f, mt.constant(np.ones(3, "float32"))))
+    assert "random_normal" in names(recording)
+    assert "write" in names(recording)
+    assert "effect" in names(recording)
+
+
+def test_what_is_constant_is_folded():
+    def f(x):
+        return [x + mt.sqrt(mt.constant(4.0, "float64")) * mt.ones((3,), "float64")]
+
+    recording = recorded(f, X)
+    assert passes.fold_constants(recording) >= 2
+    assert names(recording) == ["add"]
+
+
+def test_what_is_repeated_is_shared():
+    v = mt.Variable(np.ones(3))
+
+    def f(x):
+        return [mt.tanh(x) + mt.tanh(x) + v + mt.stop_gradient(v)]
+
+    recording = recorded(f, X)
+    assert passes.share_repeated(recording) >= 1
+    assert names(recording).count("tanh") == 1
+
+
+def test_two_draws_are_not_one():
+    recording = optimized(recorded(lambda: [mt.random.normal((2,)) - mt.random.normal((2,))]))
+    assert names(recording).count("random_normal") == 2
+
+
+def test_products_with_ones_are_dropped():
+    recording = recorded(lambda x: [x * mt.ones((2, 3), "float64") + 1.0], X)
+    passes.fold_constants(recording)
+    assert passes.drop_identities(recording) == 1
+    assert names(recording) == ["add"]
+
+
+def test_chains_of_elementwise_operations_run_in_one_buffer():
+    recording = optimized(recorded(lambda x: [mt.tanh(mt.exp(mt.sin(x + 1.0)))], X))
+    emitter = Emitter(recording, static_inputs=False, views={})
+    assert emitter.bytes == 64
+    assert len(emitter.lines) == 4
+
+
+def test_buffers_are_used_again_when_their_values_are_gone():
+    def f(x):
+        for _ in range(10):
+            x = mt.matmul(x, mt.ones((3, 3), "float64"))
+        return [x]
+
+    emitter = Emitter(optimized(recorded(f, X)), static_inputs=False, views={})
+    assert emitter.bytes == 128
+
+
+def test_views_cost_nothing_at_a_run():
+    recording = optimized(recorded(lambda x: [mt.transpose(mt.reshape(mt.exp(x), (3, 2))) + 1.0], X))
+    emitter = Emitter(recording, static_inputs=False, views={})
+    assert len(emitter.lines) == 2

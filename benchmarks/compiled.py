@@ -4,8 +4,8 @@
 
 The naive step is what people write first: `X[index]`, `x @ W + b`, `np.maximum`, fresh arrays throughout,
 `p -= lr * g` or Adam's lines for each parameter, `float(loss)` each step, one permutation an epoch. W1 is 8-30-30-1
-with ReLU, MSE, SGD and batch 32 on 11,610 rows; W2 is 784-256-128-10 with cross-entropy from logits, Adam and batch 128; W3
-is three layers of 1024, batch 1024, SGD. One BLAS thread; medians of interleaved rounds.
+with ReLU, MSE, SGD and batch 32 on 11,610 rows; W2 is 784-256-128-10 with cross-entropy from logits, Adam and batch
+128; W3 is three layers of 1024, batch 1024, SGD. One BLAS thread; medians of interleaved rounds.
 """
 
 from __future__ import annotations

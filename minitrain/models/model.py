@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from minitrain import layers as layers_module
 from minitrain import nest, optim
 from minitrain.configuration import custom_object_scope, registered_name
 from minitrain.engine.convert import as_tensor
@@ -32,6 +33,7 @@ from minitrain.training.loggers import History, ProgressBar
 from minitrain.training.objective import Measures, Objective
 
 Results = dict[str, float]
+ROWS_AT_ONCE = 1024  # that `predict` takes where it may: a program's calls cost little beside the work of so many
 
 
 class Known:
@@ -86,6 +88,7 @@ class Model(Layer):
         """Become the functional model of a graph."""
         self._graph = graph
         self._graph_layers = graph.layers
+        self._steps.forget()
         self._takes_any_input = any(each.dtype == "string" for each in graph.flat_inputs)
         self.built = True
 
@@ -582,7 +585,15 @@ class Model(Layer):
         steps: int | None = None,
         callbacks: Any = None,
     ) -> Any:
-        """The outputs for all rows of x, as ndarrays in the structure of the outputs."""
+        """The outputs for all rows of x, as ndarrays in the structure of the outputs.
+
+        `batch_size`: 32 by default, and many more where only minitrain's own layers are at work, which compute each row
+        by itself.
+        """
+        if batch_size is None and steps is None and not callbacks:
+            if self._steps.is_rowwise is None:
+                self._steps.is_rowwise = self._is_rowwise()
+            batch_size = ROWS_AT_ONCE if self._steps.is_rowwise else None
         batches = self._batches(x, batch_size=batch_size)
         hooks = CallbackList(_listed(callbacks), self, {"steps": steps or len(batches) or None})
         hooks.call("on_predict_begin", {})
@@ -597,6 +608,18 @@ class Model(Layer):
             raise InvalidArgumentError("There was no batch to predict.")
         hooks.call("on_predict_end", {})
         return found[0] if len(found) == 1 else nest.map_structure(lambda *parts: np.concatenate(parts), *found)
+
+    def _is_rowwise(self) -> bool:
+        """Whether the output for a row cannot depend on the rows beside it: no code of the user's is at work."""
+        if type(self).predict_step is not Model.predict_step:
+            return False
+        for each in self._flatten_layers():
+            if not type(each).__module__.startswith("minitrain.") or isinstance(each, layers_module.Lambda):
+                return False
+            graph = getattr(each, "_graph", None)
+            if graph is not None and not all(isinstance(node.operation, Layer) for node in graph.nodes):
+                return False
+        return True
 
     def train_on_batch(
         self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None, return_dict: bool = False

@@ -77,11 +77,13 @@ class Steps:
     def __init__(self) -> None:
         self.traces: OrderedDict[Any, Trace] = OrderedDict()
         self.has_failed = False
+        self.is_rowwise: bool | None = None  # whether rows of a batch cannot influence each other, once that is known
 
     def forget(self) -> None:
         """Drop all programs, as after a new `compile`."""
         self.traces.clear()
         self.has_failed = False
+        self.is_rowwise = None
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Steps:
         return Steps()

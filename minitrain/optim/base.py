@@ -29,6 +29,8 @@ from minitrain.optim.schedules import LearningRateSchedule
 REGISTRY = Registry("optimizer")
 BLOCK = 131_072  # elements, half a megabyte of float32: smaller blocks measured slower, whole passes too
 
+SMALL = 16_384  # elements up to which a program keeps room of its own for an update
+
 Array = Any
 
 
@@ -495,6 +497,7 @@ class Update(Effect):
         self.has_gradient = [g is not None for g in grads]
         self.flat: Array = None  # where the program puts the gradients
         self._pack: Pack | None = None
+        self._spare: list[Array] | None = None  # for weights so few that one block holds them
         self._step = 0
 
     @property
@@ -508,7 +511,7 @@ class Update(Effect):
 
     def bind(self) -> list[Array] | None:
         optimizer = self.optimizer
-        self.flat = self._pack = None
+        self.flat = self._pack = self._spare = None
         if not all(self.has_gradient) or not optimizer.is_one_update(self.variables):
             return None
         self._pack = pack = optimizer._packs[0][0]
@@ -532,6 +535,8 @@ class Update(Effect):
         self._w = variables.writable()
         self._slots = [slots[name].writable() for name in self.optimizer.slot_names]
         self._step = self.optimizer._step_number()
+        if self._spare is None and self._w.size <= SMALL:
+            self._spare = [np.empty_like(self._w) for _ in range(2)]
 
     def step(self) -> None:
         """One update of the packed variables."""
@@ -541,7 +546,10 @@ class Update(Effect):
         optimizer.begin_step(self._step)
         if optimizer.weight_decay is not None:
             optimizer._decay(optimizer._groups[0], self._w, rate)
-        optimizer._in_blocks(self._w, self.flat, self._slots, rate, self._step)
+        if self._spare is not None:
+            optimizer.update(self._w, self.flat, self._slots, rate, self._step, self._spare)
+        else:
+            optimizer._in_blocks(self._w, self.flat, self._slots, rate, self._step)
 
     def end(self) -> None:
         if self.flat is not None:

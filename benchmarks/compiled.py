@@ -10,6 +10,11 @@ with ReLU, MSE, SGD and batch 32 on 11,610 rows; W2 is 784-256-128-10 with cross
 
 from __future__ import annotations
 
+import os
+
+for _name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")  # before NumPy is imported, which reads it once
+
 import itertools
 import statistics
 import time
@@ -17,7 +22,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from tape import report  # sets BLAS to one thread before NumPy is imported anywhere
+from tape import report
 
 import minitrain as mt
 from minitrain import layers

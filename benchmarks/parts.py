@@ -9,13 +9,18 @@ place. One BLAS thread; medians of interleaved rounds.
 
 from __future__ import annotations
 
+import os
+
+for _name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")  # before NumPy is imported, which reads it once
+
 import itertools
 import statistics
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from tape import ROUNDS, best_of, report  # sets BLAS to one thread before NumPy is imported anywhere
+from tape import ROUNDS, best_of, report
 
 import minitrain as mt
 

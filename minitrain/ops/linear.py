@@ -239,13 +239,29 @@ def _dense(x, kernel, bias, *, activation):
 @_dense.written()
 def _(emitter, out, x, kernel, bias, *, activation):
     emitter.line(f"{emitter.method(x, 'dot')}({kernel}, {out})")
-    emitter.line(f"{emitter.name(np.add)}({out}, {bias}, {out})")
+    emit_bias(emitter, out, bias)
     if activation == "relu":
-        emitter.line(f"{emitter.name(np.maximum)}({out}, {emitter.number(0, out.dtype)}, out={out})")
+        emitter.line(f"{emitter.name(np.maximum)}({out}, {emitter.filled(0, out)}, out={out})")
     elif activation == "tanh":
         emitter.line(f"{emitter.name(np.tanh)}({out}, {out})")
     elif activation is not None:
         emitter.line(f"{emitter.name(np.copyto)}({out}, {emitter.name(ACTIVATIONS[activation][0])}({out}))")
+
+
+def emit_bias(emitter: Any, out: Any, bias: Any) -> None:
+    """out += bias, in the layout in which NumPy adds fastest: broadcasting short rows takes three times as long."""
+    add = emitter.name(np.add)
+    units = bias.shape[0]
+    if units == 1 and bias.array is not None:
+        bias = emitter.view(bias, lambda array: array.reshape(()), "")
+    elif units <= SHORT_ROW and prod(out.shape) <= SHORT_ROW * SHORT_ROW:
+        rows = emitter.scratch(out.shape, out.dtype)
+        emitter.line(f"{emitter.name(np.copyto)}({rows}, {bias})")
+        bias = rows
+    emitter.line(f"{add}({out}, {bias}, {out})")
+
+
+SHORT_ROW = 64  # elements
 
 
 @_dense.vjp()

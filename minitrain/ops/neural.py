@@ -81,7 +81,7 @@ def relu(x):
 
 @relu.written(elementwise=True)
 def _(emitter, out, x):
-    emitter.line(f"{emitter.name(np.maximum)}({x}, {emitter.number(0, x.dtype)}, out={out})")
+    emitter.line(f"{emitter.name(np.maximum)}({x}, {emitter.filled(0, out)}, out={out})")
 
 
 @relu.vjp("x")

@@ -8,6 +8,7 @@ variable to variable take the general path: the same update, array by array. Opt
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -150,7 +151,7 @@ class Optimizer(Configurable):
         """The learning rate of the next update, or of that after `step` updates, as a Python float."""
         rate = self._learning_rate
         if isinstance(rate, Variable):
-            return float(rate._peek())
+            return float(rate._tensor._array.item())
         if isinstance(rate, LearningRateSchedule):
             return float(rate(self._step_number() if step is None else step))
         return float(rate())
@@ -499,6 +500,7 @@ class Update(Effect):
         self._pack: Pack | None = None
         self._spare: list[Array] | None = None  # for weights so few that one block holds them
         self._step = 0
+        self._begins = type(optimizer).begin_step is not Optimizer.begin_step
 
     @property
     def writes(self) -> list[Variable]:  # type: ignore[override]
@@ -543,7 +545,8 @@ class Update(Effect):
         optimizer = self.optimizer
         rate = optimizer._rate(self._step)
         self._step += 1
-        optimizer.begin_step(self._step)
+        if self._begins:
+            optimizer.begin_step(self._step)
         if optimizer.weight_decay is not None:
             optimizer._decay(optimizer._groups[0], self._w, rate)
         if self._spare is not None:
@@ -593,6 +596,14 @@ def moving_square(held: Array, g: Array, decay: float, spare: Array) -> None:
     spare -= held
     spare *= 1.0 - decay
     held += spare
+
+
+@functools.lru_cache(maxsize=64)
+def scalar(value: float, dtype: np.dtype[Any]) -> Array:
+    """A number as an array of no axes: NumPy multiplies by it in half the time that a Python float takes."""
+    made = np.array(value, dtype)
+    made.flags.writeable = False
+    return made
 
 
 def missing_mass(beta: float, step: int, dtype: np.dtype[Any]) -> Any:

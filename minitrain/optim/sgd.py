@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from minitrain.errors import InvalidArgumentError
-from minitrain.optim.base import REGISTRY, Optimizer
+from minitrain.optim.base import REGISTRY, Optimizer, scalar
 
 
 @REGISTRY.register()
@@ -33,7 +33,7 @@ class SGD(Optimizer):
         self.slot_names = ("momentum",) if momentum else ()
 
     def update(self, w: Any, g: Any, slots: list[Any], rate: float, step: int, spare: list[Any]) -> None:
-        move = np.multiply(g, rate, out=spare[0])
+        move = np.multiply(g, scalar(rate, g.dtype), out=spare[0])
         if not slots:
             w -= move
             return

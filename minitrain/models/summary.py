@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import Any
 
 import numpy as np
@@ -64,6 +63,8 @@ class Summary:
 
     def html(self) -> str:
         """A table of HTML, for notebooks."""
+        from html import escape  # milliseconds that only notebooks need
+
         head = "".join(f"<th>{escape(each)}</th>" for each in self.heads)
         rows = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in self.rows)
         below = "<br>".join(map(escape, self.totals()))

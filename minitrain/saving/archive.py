@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +35,8 @@ def _depth(value: Any) -> int:
 
 def write_whole(path: Any, write: Any) -> None:
     """Let `write(temporary path)` make a file, and put it in the place of `path` at once: a crash leaves the old."""
+    import tempfile  # ten milliseconds with zipfile, which importing minitrain should not take
+
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
@@ -56,6 +56,8 @@ def write_whole(path: Any, write: Any) -> None:
 
 def write_archive(path: Any, texts: dict[str, Any], tensors: dict[str, dict[str, Any]]) -> None:
     """Write JSON texts and groups of named arrays, as `name.json` and `name.safetensors`."""
+    import zipfile
+
     from safetensors.numpy import save
 
     encoded = {f"{name}.json": _dumped(value) for name, value in texts.items()}
@@ -84,6 +86,8 @@ class Archive:
     """A file that `write_archive` wrote, open for reading."""
 
     def __init__(self, path: Any) -> None:
+        import zipfile
+
         self.path = Path(path)
         if not self.path.is_file():
             raise FileNotFoundError(f"No such file: {str(path)!r}.")
@@ -111,6 +115,8 @@ class Archive:
         return FileFormatError(f"{str(self.path)!r} is no model file of minitrain, or is damaged: {why}.")
 
     def _read(self, name: str) -> bytes:
+        import zipfile
+
         if name not in self.names:
             raise self.broken(f"it lacks {name!r}")
         try:

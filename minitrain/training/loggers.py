@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 import os
@@ -98,6 +97,8 @@ class CSVLogger(LineLogger):
         return super().get_state() | {"_keys": self._keys}
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        import csv
+
         results = logs or {}
         self._keys = self._keys or sorted(results)
 

@@ -298,7 +298,7 @@ def _tanh_in_place(out: Any) -> Any:
 # from the cotangent and the value of its output.
 ACTIVATIONS: dict[str | None, tuple[Any, Any]] = {
     None: (lambda out: out, None),
-    "relu": (_relu_in_place, lambda xp, g, out: xp.gate(g, out, slope=0.0, upper=None)),
+    "relu": (_relu_in_place, lambda xp, g, out: xp.pass_positive(g, out)),
     "sigmoid": (sigmoid.primitive.kernel, lambda xp, g, out: g * (out * (1.0 - out))),
     "tanh": (_tanh_in_place, lambda xp, g, out: g * (1.0 - out * out)),
 }

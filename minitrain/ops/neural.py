@@ -68,6 +68,32 @@ def _(xp, gg, out, g, x, *, slope, upper):
     return xp.zeros_like(gg)  # not None: a rectifier's second derivative is zero, as in TensorFlow
 
 
+@primitive(name="pass_positive")
+def _pass_positive(g, rectified):
+    """g where `rectified`, which is nowhere negative, is positive, else 0; a NaN stays one.
+
+    The signs are the factors: two thirds of the time of a product with the bools rectified > 0.
+    """
+    return g * np.sign(rectified)
+
+
+@_pass_positive.written(elementwise=True)
+def _(emitter, out, g, rectified):
+    signs = emitter.scratch(rectified.shape, rectified.dtype)
+    emitter.line(f"{emitter.name(np.sign)}({rectified}, {signs})")
+    emitter.line(f"{emitter.name(np.multiply)}({g}, {signs}, {out})")
+
+
+@_pass_positive.vjp("g")
+def _(xp, gg, out, g, rectified):
+    return xp.pass_positive(gg, rectified)
+
+
+@_pass_positive.vjp("rectified")
+def _(xp, gg, out, g, rectified):
+    return xp.zeros_like(gg)  # as of `gate`
+
+
 @primitive
 def relu(x):
     """max(x, 0), elementwise; the gradient at 0 is 0."""

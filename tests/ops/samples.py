@@ -261,7 +261,7 @@ SAMPLES: dict[str, list[Sample]] = {
     "log_abs_det": [Sample((positive_definite(3),), analytic=False)],
     "cholesky": [Sample((positive_definite(3),), analytic=False, symmetric=True)],
     # neural
-    "pass_positive": [Sample((normal(3, 4), np.abs(away(3, 4))))],
+    "pass_positive": [Sample((normal(3, 4), np.abs(away(3, 4))), analytic=False)],
     "gate": [
         Sample((normal(3, 4), away(3, 4)), {"slope": 0.0, "upper": None}, analytic=False),
         Sample((normal(3, 4), away(3, 4)), {"slope": 0.3, "upper": None}, analytic=False),

@@ -6,6 +6,7 @@ copy on write at the grain of the buffer. A pack refers to its variables weakly,
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from sys import getrefcount
 from typing import Any
@@ -22,13 +23,14 @@ __all__ = ["Pack", "pack"]
 class Pack:
     """A flat `buffer`, (sum of sizes,), of which each variable's array is a view, in order."""
 
-    __slots__ = ("_members", "buffer", "guests", "slices")
+    __slots__ = ("_members", "buffer", "guests", "lock", "slices")
 
     def __init__(self, variables: Sequence[Variable]) -> None:
         self.buffer: Any = np.concatenate([each._peek().reshape(-1) for each in variables])
         stops = np.cumsum([each._peek().size for each in variables]).tolist()
         self.slices = [slice(stop - each._peek().size, stop) for stop, each in zip(stops, variables, strict=True)]
         self._members = [ref(each) for each in variables]
+        self.lock = threading.RLock()  # held by programs that write to the buffer, while they run
         self.guests = 0  # references to the buffer that programs hold, which know when it moves
         self._point()
         for each in variables:

@@ -484,7 +484,7 @@ class Layer(Configurable):
         self._numpy_dtype = as_dtype(self.dtype).dtype  # the very object: unpickled ones are only equal
 
 
-UNSEEN = frozenset(("built", "stop_training", "history", "optimizer"))  # attributes that no program depends on
+UNSEEN = frozenset(("built", "stop_training", "history"))  # attributes that no program depends on
 HIDDEN = frozenset(("_weights", "_frozen", "_losses", "_loss_context", "_made_with", "_nodes"))
 
 

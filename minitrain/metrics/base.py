@@ -60,7 +60,7 @@ class Metric(Configurable):
     def reset_state(self) -> None:
         """Start anew."""
         for variable, start in self._state:
-            variable._write(start)
+            variable.assign(start)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -104,7 +104,8 @@ class NewBatch(Effect):
         self.writes = metric.variables
 
     def __call__(self, arrays: list[Array]) -> None:
-        given = iter(arrays)
+        is_ours = type(self.metric).__module__.startswith("minitrain.")
+        given = iter(arrays if is_ours else [each.copy() for each in arrays])  # users' metrics may keep them
         leaves = [Tensor(next(given)) if each is None else each[0] for each in self.rest]
         args, kwargs = nest.pack_sequence_as(self.structure, leaves)
         self.update(self.metric, *args, **kwargs)

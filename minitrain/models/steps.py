@@ -85,6 +85,9 @@ class Steps:
         self.has_failed = False
         self.is_rowwise = None
 
+    def __copy__(self) -> Steps:
+        return Steps()
+
     def __deepcopy__(self, memo: dict[int, Any]) -> Steps:
         return Steps()
 
@@ -97,6 +100,7 @@ class Steps:
             trace = self.traces[key] = Trace(static_inputs=static_inputs)
             if len(self.traces) > SIGNATURES:
                 self.traces.popitem(last=False)
+        self.traces.move_to_end(key)
         return trace
 
     def _fail(self, error: CannotReplay) -> None:
@@ -130,7 +134,7 @@ class Steps:
     def _record(self, trace: Trace, call: Any, arrays: list[Any], eager: Callable[[], Any]) -> Any:
         """Record a call; where it cannot be replayed, do it without recording, if it has changed nothing yet."""
         try:
-            return trace.record(call, [Tensor(each.copy()) for each in arrays])
+            return trace.record(call, [Tensor(each.copy()) for each in arrays], is_lenient=True)
         except CannotReplay as error:
             self._fail(error)
             return None if trace.is_done else eager()
@@ -164,20 +168,21 @@ class Steps:
         count = (table.rows - batches.start) // size
         rows = batches.order()[batches.start : batches.start + count * size].reshape(count, size)
         program = trace.take()
-        program.begin()
-        try:
-            at, step = 0, 16
-            while at < count:
-                began = time.perf_counter()
-                part = rows[at : at + step]
-                program.epoch(part, table.parts)
-                advance(len(part))
-                at += len(part)
-                took = time.perf_counter() - began
-                step = max(1, min(4 * step, int(step * GO / max(took, 1e-6))))
-        finally:
-            program.end()
-            trace.give(program)
+        with program.lock:
+            program.begin()
+            try:
+                at, step = 0, 16
+                while at < count:
+                    began = time.perf_counter()
+                    part = rows[at : at + step]
+                    program.epoch(part, table.parts)
+                    advance(len(part))
+                    at += len(part)
+                    took = time.perf_counter() - began
+                    step = max(1, min(4 * step, int(step * GO / max(took, 1e-6))))
+            finally:
+                program.end()
+                trace.give(program)
         batches.start += count * size
         return count
 

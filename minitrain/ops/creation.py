@@ -92,6 +92,8 @@ def range(start: Any, limit: Any = None, delta: Any = 1, dtype: Any = None, name
     """
     if limit is None:
         start, limit = 0, start
+    for each in (start, limit, delta):
+        as_tensor(each)._leave("`range`")
     first, last, step = (each._array for each in tensors([start, limit, delta]))
     if first.ndim or last.ndim or step.ndim:
         raise InvalidArgumentError("`range` needs scalars for start, limit and delta.")

@@ -15,7 +15,9 @@ import numpy as np
 from minitrain.dtypes import as_dtype, int32
 from minitrain.engine.convert import as_tensor, same_dtype, to_dtype
 from minitrain.engine.primitive import ops, primitive
+from minitrain.engine.program.record import Effect
 from minitrain.engine.tensor import Tensor, TensorLike
+from minitrain.engine.trail import STATE
 from minitrain.errors import DTypeError, InvalidArgumentError, OutOfRangeError, ShapeError
 from minitrain.ops.axes import as_int, as_ints, as_shape, one_axis
 
@@ -175,11 +177,11 @@ def _plain(key: Any) -> Any:
     if isinstance(key, slice):
         return slice(*(None if bound is None else as_int(bound, "slice bound") for bound in _bounds(key)))
     if isinstance(key, TensorLike):
-        key = key._peek()
+        key = values_of(key._read())
     if isinstance(key, bool):
         return np.array(key)
     if isinstance(key, (list, tuple)):
-        key = np.asarray(as_tensor(key)._array if len(key) else np.zeros(0, np.int64))
+        key = np.asarray(values_of(as_tensor(key)) if len(key) else np.zeros(0, np.int64))
     if isinstance(key, (np.ndarray, np.generic)):
         if key.dtype.kind in "iu":
             return key if key.ndim else int(key)
@@ -268,7 +270,7 @@ def gather(
     ndim = x._array.ndim
     batch = batch_dims + i._array.ndim if batch_dims < 0 else batch_dims
     place = one_axis(batch if axis is None else axis, ndim) + ndim
-    _within(i._array, x._array.shape[place], "indices")
+    within(i, x._array.shape[place], "indices")
     if batch == 0:
         return _take(x, i, axis=place - ndim)
     shape, of = x._array.shape, i._array.shape
@@ -278,7 +280,7 @@ def gather(
     middle, after = shape[batch:place], shape[place + 1 :]
     rows = ops.reshape(moved, shape=(prod(shape[:batch]) * shape[place], prod(middle + after)))
     offsets = np.arange(prod(shape[:batch])).reshape(shape[:batch] + (1,) * (len(of) - batch)) * shape[place]
-    picked = _take(rows, Tensor(np.asarray(i._array + offsets)), axis=-2)
+    picked = _take(rows, Tensor(np.asarray(values_of(i) + offsets)), axis=-2)
     picked = ops.reshape(picked, shape=of + middle + after)
     start, stop = len(of), len(of) + len(middle)
     order = (*range(batch), *range(start, stop), *range(batch, start), *range(stop, stop + len(after)))
@@ -294,8 +296,8 @@ def gather_nd(params: Any, indices: Any, batch_dims: int = 0, name: str | None =
     x, i = as_tensor(params), _integers(indices, "indices")
     if batch_dims:
         grid = np.indices(i._array.shape[:-1])[:batch_dims]
-        i = Tensor(np.concatenate([*(each[..., None] for each in grid), i._array], axis=-1))
-    flat, shape, rest = _flat_places(i._array, x._array.shape)
+        i = Tensor(np.concatenate([*(each[..., None] for each in grid), values_of(i)], axis=-1))
+    flat, shape, rest = _flat_places(values_of(i), x._array.shape)
     rows = ops.reshape(x, shape=(shape, *rest))
     return _take(rows, Tensor(flat), axis=-len(rest) - 1)
 
@@ -307,7 +309,7 @@ def scatter_nd(indices: Any, updates: Any, shape: Any, name: str | None = None) 
     """
     sizes = as_shape(shape)
     i, u = _integers(indices, "indices"), as_tensor(updates)
-    flat, rows, rest = _flat_places(i._array, sizes)
+    flat, rows, rest = _flat_places(values_of(i), sizes)
     _fits(u, flat.shape + rest)
     u = ops.reshape(u, shape=(flat.size, *rest))
     return ops.reshape(_scatter_add(u, Tensor(flat.reshape(-1)), axis=-len(rest) - 1, size=rows), shape=sizes)
@@ -330,7 +332,7 @@ def tensor_scatter_nd_update(tensor: Any, indices: Any, updates: Any, name: str 
     x, u = same_dtype(as_tensor(tensor), as_tensor(updates))
     i = _integers(indices, "indices")
     shape = x._array.shape
-    flat, rows, rest = _flat_places(i._array, shape)
+    flat, rows, rest = _flat_places(values_of(i), shape)
     _fits(u, flat.shape + rest)
     table = ops.reshape(x, shape=(rows, prod(rest)))
     table = _scatter_update(table, Tensor(flat.reshape(-1)), ops.reshape(u, shape=(flat.size, prod(rest))))
@@ -347,7 +349,7 @@ def boolean_mask(tensor: Any, mask: Any, axis: Any = None, name: str = "boolean_
         raise ShapeError(f"`mask` of shape {of} must match the axes from {start} on of a tensor of shape {shape}.")
     rest = shape[start + len(of) :]
     rows = ops.reshape(x, shape=(*shape[:start], prod(of), *rest))
-    return _take(rows, Tensor(np.flatnonzero(m._array)), axis=-len(rest) - 1)
+    return _take(rows, Tensor(np.flatnonzero(values_of(m))), axis=-len(rest) - 1)
 
 
 def embedding_lookup(params: Any, ids: Any, max_norm: float | None = None, name: str | None = None) -> Tensor:
@@ -366,7 +368,7 @@ def embedding_lookup(params: Any, ids: Any, max_norm: float | None = None, name:
 def segment_sum(data: Any, segment_ids: Any, name: str | None = None) -> Tensor:
     """Sums of the slices of `data` along axis 0 that share a segment id; ids: (n,), sorted, from 0."""
     ids = _integers(segment_ids, "segment_ids")
-    if (np.diff(ids._array) < 0).any():
+    if (np.diff(values_of(ids)) < 0).any():
         raise InvalidArgumentError("`segment_ids` must be sorted. Use unsorted_segment_sum.")
     return unsorted_segment_sum(data, ids, int(ids._array.max()) + 1 if ids._array.size else 0)
 
@@ -378,14 +380,14 @@ def unsorted_segment_sum(data: Any, segment_ids: Any, num_segments: Any, name: s
     if shape[: len(of)] != of or not of:
         raise ShapeError(f"`segment_ids` of shape {of} must match the first axes of data of shape {shape}.")
     count = as_int(num_segments, "num_segments")
-    _within(ids._array, count, "segment_ids")
+    within(ids, count, "segment_ids")
     return _scatter_add(x, ids, axis=len(of) - len(shape) - 1, size=count)
 
 
 def segment_mean(data: Any, segment_ids: Any, name: str | None = None) -> Tensor:
     """Means of the slices of `data` along axis 0 that share a segment id; ids: (n,), sorted, from 0."""
     total = segment_sum(data, segment_ids)
-    counts = np.bincount(_integers(segment_ids, "segment_ids")._array, minlength=total._array.shape[0])
+    counts = np.bincount(values_of(_integers(segment_ids, "segment_ids")), minlength=total._array.shape[0])
     counts = np.maximum(counts, 1).reshape((-1,) + (1,) * (total._array.ndim - 1))
     return ops.divide(total, Tensor(counts.astype(total._array.dtype)))
 
@@ -414,14 +416,14 @@ def top_k(input: Any, k: Any = 1, sorted: bool = True, index_type: Any = int32, 
     count = as_int(k, "k")
     if not x._array.ndim or not 0 <= count <= x._array.shape[-1]:
         raise InvalidArgumentError(f"`k` must lie between 0 and the size of the last axis, received {k} for {x.shape}.")
-    order = _argsort(x, axis=-1, descending=True)._array[..., :count]
-    indices = Tensor(order.astype(as_dtype(index_type).dtype))
+    order = _argsort(x, axis=-1, descending=True)[..., :count]
+    indices = to_dtype(order, as_dtype(index_type).dtype)
     return TopK(_take_along(x, indices, axis=-1), indices)
 
 
 def in_top_k(targets: Any, predictions: Any, k: Any, name: str | None = None) -> Tensor:
     """Whether predictions[i, targets[i]] is among the k largest of row i; ties count in. (n,), (n, c) -> (n,) bool."""
-    t, p = _integers(targets, "targets")._array, as_tensor(predictions)._array
+    t, p = values_of(_integers(targets, "targets")), values_of(as_tensor(predictions))
     if p.ndim != 2 or t.shape != p.shape[:1]:
         raise ShapeError(f"Expected targets (n,) and predictions (n, c), received {t.shape} and {p.shape}.")
     inside = (t >= 0) & (t < p.shape[1])
@@ -444,7 +446,7 @@ def searchsorted(
 
 def unique(x: Any, out_idx: Any = int32, name: str | None = None) -> Unique:
     """The distinct values of a vector in order of appearance, and for each element the index of its value."""
-    array = as_tensor(x)._array
+    array = values_of(as_tensor(x))
     if array.ndim != 1:
         raise ShapeError(f"`unique` expects a vector, received shape {array.shape}. Reshape it to (-1,) first.")
     values, first, inverse = np.unique(array, return_index=True, return_inverse=True)
@@ -463,7 +465,7 @@ def confusion_matrix(
     name: str | None = None,
 ) -> Tensor:
     """Counts, or sums of `weights`, by label (rows) and prediction (columns). (n,), (n,) -> (classes, classes)"""
-    t, p = (_integers(each, "labels and predictions")._array.reshape(-1) for each in (labels, predictions))
+    t, p = (values_of(_integers(each, "labels and predictions")).reshape(-1) for each in (labels, predictions))
     if t.shape != p.shape:
         raise ShapeError(f"`labels` and `predictions` need equal shapes, received {t.shape} and {p.shape}.")
     most = int(max(t.max(initial=-1), p.max(initial=-1))) + 1
@@ -472,7 +474,7 @@ def confusion_matrix(
         raise InvalidArgumentError(
             f"Labels and predictions must lie in [0, {classes}): found {most - 1} or a negative one."
         )
-    w = np.ones(t.size) if weights is None else np.asarray(as_tensor(weights)._array, np.float64).reshape(-1)
+    w = np.ones(t.size) if weights is None else np.asarray(values_of(as_tensor(weights)), np.float64).reshape(-1)
     if w.shape != t.shape:
         raise ShapeError(f"`weights` need the shape of the labels {t.shape}, received {w.shape}.")
     counts = np.bincount(t * classes + p, weights=w, minlength=classes * classes)
@@ -481,8 +483,8 @@ def confusion_matrix(
 
 def bincount(arr: Any, weights: Any = None, minlength: int = 0, dtype: Any = int32, name: str | None = None) -> Tensor:
     """How often each integer from 0 on stands in `arr`, or the sum of its `weights`."""
-    values = _integers(arr, "arr")._array.reshape(-1)
-    w = None if weights is None else as_tensor(weights)._array.reshape(-1)
+    values = values_of(_integers(arr, "arr")).reshape(-1)
+    w = None if weights is None else values_of(as_tensor(weights)).reshape(-1)
     if (values.size and values.min() < 0) or (w is not None and w.shape != values.shape) or minlength < 0:
         raise InvalidArgumentError(
             "`bincount` needs integers of 0 or more, weights of their shape and a `minlength` >= 0."
@@ -493,7 +495,7 @@ def bincount(arr: Any, weights: Any = None, minlength: int = 0, dtype: Any = int
 
 def sequence_mask(lengths: Any, maxlen: Any = None, dtype: Any = "bool", name: str | None = None) -> Tensor:
     """True at the first lengths[i] of `maxlen` places. (...) -> (..., maxlen)"""
-    n = _integers(lengths, "lengths")._array
+    n = values_of(_integers(lengths, "lengths"))
     width = int(n.max(initial=0)) if maxlen is None else as_int(maxlen, "maxlen")
     return Tensor((np.arange(width) < n[..., None]).astype(as_dtype(dtype).dtype))
 
@@ -511,6 +513,30 @@ def _integers(value: Any, what: str) -> Tensor:
     if x._array.size == 0:
         return to_dtype(x, np.dtype(np.int32))
     raise DTypeError(f"`{what}` must be integers, received dtype {x._array.dtype.name}. Cast them to int32 or int64.")
+
+
+def values_of(x: Tensor) -> Any:
+    """The values of a Tensor that an operation needs before it computes; a program cannot be made of that."""
+    x._leave("an operation that needs the values of its arguments beforehand")
+    return x._array
+
+
+class Within(Effect):
+    """A check of indices in a program, at every run."""
+
+    def __init__(self, size: int, what: str) -> None:
+        self.size, self.what = size, what
+
+    def __call__(self, arrays: list[Any]) -> None:
+        _within(arrays[0], self.size, self.what)
+
+
+def within(indices: Tensor, size: int, what: str) -> None:
+    """Raise InvalidArgumentError for an index outside [0, size), now and at every run of a program."""
+    _within(indices._array, size, what)
+    trail = STATE.trail
+    if trail is not None and trail.recorder is not None:
+        trail.recorder.effect(Within(size, what), [indices])
 
 
 def _within(indices: Any, size: int, what: str) -> None:

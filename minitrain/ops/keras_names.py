@@ -118,8 +118,8 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Tensor:
     if axis is None:
         x, axis = shaping.reshape(x, (-1,)), 0
     size = x.shape[axis]
-    places = as_tensor(indices)._array
-    return indexing.gather(x, np.where(places < 0, places + size, places), axis=axis)
+    places = as_tensor(indices)
+    return indexing.gather(x, elementwise.where(places < 0, places + size, places), axis=axis)
 
 
 def take_along_axis(x: Any, indices: Any, axis: int | None = None) -> Tensor:

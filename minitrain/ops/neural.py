@@ -29,7 +29,7 @@ from minitrain.ops.elementwise import (
     squared_difference,
     stop_gradient,
 )
-from minitrain.ops.indexing import _within
+from minitrain.ops.indexing import within
 from minitrain.ops.reduction import _floats, reduce_mean, reduce_sum
 from minitrain.ops.special import erfc
 
@@ -427,7 +427,7 @@ def sparse_softmax_cross_entropy_with_logits(labels: Any, logits: Any, name: str
             f"`labels` must have the shape of `logits` without its last axis: expected {x._array.shape[:-1]}, received "
             f"{t._array.shape}."
         )
-    _within(t._array, x._array.shape[-1], "labels")
+    within(t, x._array.shape[-1], "labels")
     return _sparse_softmax_cross_entropy(t, x)
 
 

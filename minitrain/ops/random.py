@@ -293,6 +293,8 @@ def _uniform_between(stream: np.random.Generator, shape: Any, minval: Any, maxva
     if found.kind in "iu":
         if maxval is None:
             raise InvalidArgumentError("`maxval` must be given for an integer dtype.")
+        for each in (minval, maxval):
+            as_tensor(each)._leave("`minval` and `maxval` of integers")
         low, high = (to_array(as_tensor(each)) for each in (minval, maxval))
         if (low >= high).any():
             raise InvalidArgumentError(f"Need minval < maxval, received {minval} and {maxval}.")
@@ -308,6 +310,7 @@ def _categorical(stream: np.random.Generator, logits: Any, num_samples: Any, dty
     x = _floats(logits)
     if x._array.ndim != 2:
         raise InvalidArgumentError(f"`logits` must have shape (n, k), received {tuple(x.shape)}.")
+    x._leave("`categorical`")
     count = as_int(num_samples, "num_samples")
     shape = (x._array.shape[0], count, x._array.shape[1])
     noise = _uniform(stream=stream, shape=shape, dtype=np.dtype(np.float64))

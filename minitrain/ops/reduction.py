@@ -338,6 +338,7 @@ def count_nonzero(
 def zero_fraction(value: Any, name: str | None = None) -> Tensor:
     """The fraction of elements that are 0; float32."""
     x = as_tensor(value)
+    x._leave("`zero_fraction`")
     zeros = x._array.size - np.count_nonzero(x._array)
     return Tensor(np.array(zeros / x._array.size if x._array.size else np.nan, np.float32))
 

@@ -46,6 +46,13 @@ class Optimizer(Configurable):
     `gradient_accumulation_steps`: update every so many steps, with the mean of their gradients.
     """
 
+    _version = 0  # how often an option has been set: programs that update by this optimizer look at it
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
+        if name[0] != "_" and name not in ("built", "learning_rate", "lr"):
+            self.__dict__["_version"] = self._version + 1
+
     slot_names: tuple[str, ...] = ()
     is_elementwise = True  # whether an update of joined arrays is the join of their updates
 
@@ -497,7 +504,7 @@ class Update(Effect):
         self.variables = list(variables)
         self.has_gradient = [g is not None for g in grads]
         self.flat: Array = None  # where the program puts the gradients
-        self._pack: Pack | None = None
+        self._version = optimizer._version
         self._spare: list[Array] | None = None  # for weights so few that one block holds them
         self._step = 0
         self._begins = type(optimizer).begin_step is not Optimizer.begin_step
@@ -511,12 +518,25 @@ class Update(Effect):
         given = iter(arrays)
         self.optimizer.apply([Tensor(next(given)) if has else None for has in self.has_gradient], self.variables)
 
+    @property
+    def late(self) -> list[Variable]:  # type: ignore[override]
+        """The count of steps, which is kept as a number meanwhile."""
+        return [self.optimizer._iterations]
+
+    def unbind(self) -> None:
+        self.flat = self._spare = self._w = None
+        self._slots = []
+
+    def is_stale(self) -> bool:
+        return self._version != self.optimizer._version
+
     def bind(self) -> list[Array] | None:
         optimizer = self.optimizer
-        self.flat = self._pack = self._spare = None
+        self.unbind()
+        self._version = optimizer._version
         if not all(self.has_gradient) or not optimizer.is_one_update(self.variables):
             return None
-        self._pack = pack = optimizer._packs[0][0]
+        pack = optimizer._packs[0][0]
         self.flat = np.empty_like(pack.buffer)
         return [
             self.flat[place].reshape(variable._peek().shape)

@@ -53,6 +53,7 @@ class Emitter:
         static_inputs: bool,
         views: dict[int, Any],
         wanted: dict[int, Any] | None = None,
+        places: dict[int, list[Any] | None] | None = None,
     ) -> None:
         self.recording = recording
         self.namespace: dict[str, Any] = {"Tensor": Tensor}
@@ -61,6 +62,7 @@ class Emitter:
         self.slots: dict[int, Slot] = {}
         self.views = views  # id of a packed variable -> its view of the pack's buffer
         self.wanted = wanted or {}  # number of a value -> the array that it is wanted in
+        self.places = places or {}  # id of an effect -> the arrays that it wants its values in
         self._objects: dict[int, str] = {}
         self._count = 0
         self._memory: dict[int, Any] = {}  # root -> the bytes behind it
@@ -216,13 +218,20 @@ class Emitter:
 
     def _is_read_after_write(self, number: int, variable: Variable) -> bool:
         """Whether a value is still used when its variable has been written to."""
+        statements = self.recording.statements
         last = self._last_use_of(number)
-        for place in range(self._place + 1, min(last, len(self.recording.statements) - 1) + 1):
-            statement = self.recording.statements[place]
-            written = [statement.target] if statement.kind == "write" else []
-            if statement.kind == "effect":
-                written = list(statement.target.writes)
-            if place < last and any(each is variable for each in written):
+        aliases = {number}  # views of the value, and what operations gave that may give their input
+        for place in range(self._place + 1, len(statements)):
+            each = statements[place]
+            if each.kind == "op" and not aliases.isdisjoint(each.inputs) and not _is_fresh(each.primitive):
+                aliases.update(each.outputs)
+                last = max(last, *(self._last_use_of(out) for out in each.outputs))
+        for place in range(self._place + 1, min(last, len(statements) - 1) + 1):
+            each = statements[place]
+            written = [each.target] if each.kind == "write" else each.target.writes if each.kind == "effect" else ()
+            # An effect still reads its values while it writes.
+            reaches = place <= last if each.kind == "effect" else place < last
+            if reaches and any(one is variable for one in written):
                 return True
         return False
 
@@ -238,6 +247,9 @@ class Emitter:
     def _effect(self, statement: Statement) -> None:
         slots = [self.slots[number] for number in statement.inputs]
         self._scratch = []
+        for slot, place in zip(slots, self.places.get(id(statement.target)) or (), strict=False):
+            if place is not None and slot.array is not place:  # an input, a constant, or wanted in two places
+                self.line(f"{self.name(np.copyto)}({self._static(place, frozenset(), 'g')}, {slot})")
         if not statement.target.emit(self, slots):
             self.line(f"{self.name(statement.target, 'effect')}([{', '.join(map(str, slots))}])")
 
@@ -330,6 +342,11 @@ class Emitter:
         if statement.kind == "effect":
             return f"{type(statement.target).__name__}  {_short(statement.line)}"
         return f"{statement.kind} {statement.target.path}"
+
+
+def _is_fresh(primitive: Primitive) -> bool:
+    """Whether an operation surely gives memory of its own."""
+    return (isinstance(primitive.kernel, np.ufunc) or primitive.emit is not None) and not primitive.is_view
 
 
 def _short(line: str) -> str:

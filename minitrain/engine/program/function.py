@@ -50,15 +50,18 @@ class Trace:
                 return False
         return True
 
-    def record(self, function: Callable[..., Any], inputs: list[Tensor]) -> list[Tensor]:
+    def record(self, function: Callable[..., Any], inputs: list[Tensor], *, is_lenient: bool = False) -> list[Tensor]:
         """Call `function(*inputs)`, which gives a list of Tensors, and record it.
 
-        Raises CannotReplay where the function takes a value out, or never does the same twice.
+        Raises CannotReplay where the function takes a value out, or never does the same twice; with `is_lenient` only
+        when the call has come to its end, so that nothing needs to be done again.
         """
         self.is_done = False
-        with Recorder(inputs) as recorder:
+        with Recorder(inputs, is_lenient=is_lenient) as recorder:
             outputs = function(*inputs)
             self.is_done = True
+            if recorder.error is not None:
+                raise recorder.error
             recording = recorder.finish(outputs)
         self.tries += 1
         before, self.recording = self.recording, recording
@@ -98,13 +101,13 @@ class Function:
         self.python_function = python_function
         self.input_signature = input_signature
         self._traces: OrderedDict[Any, tuple[Trace, list[Any]]] = OrderedDict()
-        self._methods: weakref.WeakKeyDictionary[Any, Function] = weakref.WeakKeyDictionary()
+        self._methods: dict[int, Function] = {}  # by the id of the object that the method belongs to
         functools.update_wrapper(self, python_function)
 
     def __get__(self, instance: Any, owner: Any = None) -> Function:
         if instance is None:
             return self
-        found = self._methods.get(instance)
+        found = self._methods.get(id(instance))
         if found is None:
             reference, method = weakref.ref(instance), self.python_function
 
@@ -112,7 +115,8 @@ class Function:
             def bound(*args: Any, **kwargs: Any) -> Any:
                 return method(reference(), *args, **kwargs)
 
-            found = self._methods[instance] = Function(bound, self.input_signature)
+            found = self._methods[id(instance)] = Function(bound, self.input_signature)
+            weakref.finalize(instance, self._methods.pop, id(instance), None)
         return found
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -128,6 +132,7 @@ class Function:
             entry = self._traces[full] = Trace(), kept
             if len(self._traces) > SIGNATURES:
                 self._traces.popitem(last=False)
+        self._traces.move_to_end(full)
         trace = entry[0]
         if trace.is_ready:
             program = trace.take()
@@ -150,7 +155,8 @@ class Function:
             given = self.python_function(*new_args, **new_kwargs)
             return [each._read() for each in nest.flatten(given) if isinstance(each, TensorLike)]
 
-        outputs = trace.record(call, inputs)
+        # Tensors of their own, so that one that is given twice, or that the function knows already, is an input too.
+        outputs = trace.record(call, [Tensor(each._array) for each in inputs])
         trace.structure = _Structure(given)
         return _packed(trace.structure, outputs)
 
@@ -194,7 +200,10 @@ class _Structure:
 
     def __init__(self, given: Any) -> None:
         self.is_plain = type(given) is Tensor
-        self.leaves = [None if isinstance(each, TensorLike) else (each,) for each in nest.flatten(given)]
+        self.leaves = [
+            None if isinstance(each, TensorLike) else (each.copy() if isinstance(each, np.ndarray) else each,)
+            for each in nest.flatten(given)
+        ]
         self.given = nest.map_structure(lambda each: 0, given)
 
 
@@ -203,7 +212,11 @@ def _packed(structure: _Structure, tensors: list[Tensor]) -> Any:
         return tensors[0]
     places = iter(tensors)
     return nest.pack_sequence_as(
-        structure.given, [next(places) if each is None else each[0] for each in structure.leaves]
+        structure.given,
+        [
+            next(places) if each is None else each[0].copy() if isinstance(each[0], np.ndarray) else each[0]
+            for each in structure.leaves
+        ],
     )
 
 
@@ -222,7 +235,9 @@ def _signature(leaves: list[Any]) -> tuple[list[Tensor], list[Any], list[Any]]:
             inputs.append(tensor)
             array = tensor._array
             key.append((array.shape, array.dtype.char))
-        elif isinstance(each, (int, float, str, bool, bytes, type(None))):
+        elif isinstance(each, float):
+            key.append((float, repr(each)))  # 0.0 and -0.0 are equal
+        elif isinstance(each, (int, str, bool, bytes, type(None))):
             key.append((type(each), each))
         else:
             kept.append(each)  # so that its id stays its own

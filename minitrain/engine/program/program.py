@@ -6,6 +6,11 @@ to old values, the program is bound anew.
 
 from __future__ import annotations
 
+import threading
+from collections import Counter
+from contextlib import nullcontext
+from copy import copy
+from dataclasses import replace
 from sys import getrefcount
 from typing import Any
 
@@ -15,8 +20,12 @@ from minitrain.engine.packing import Pack
 from minitrain.engine.program.emit import Emitter
 from minitrain.engine.program.passes import drop_identities, drop_unneeded, fold_constants, share_repeated
 from minitrain.engine.program.record import Effect, Recording
+from minitrain.errors import TapeError
 
 __all__ = ["Program", "optimized"]
+
+PATIENCE = 100  # times that a program follows memory that another thread makes move
+LOCK = threading.RLock()  # of programs that write to several packs
 
 
 def optimized(recording: Recording) -> Recording:
@@ -36,28 +45,48 @@ class Program:
     """
 
     def __init__(self, recording: Recording, *, static_inputs: bool = False) -> None:
-        self.recording = recording
+        # Effects are copied: each program has buffers of its own for them.
+        self.recording = recording = copy(recording)
+        recording.statements = [
+            replace(each, target=copy(each.target)) if each.kind == "effect" else each for each in recording.statements
+        ]
         self.static_inputs = static_inputs
         self.effects: list[Effect] = [each.target for each in recording.statements if each.kind == "effect"]
-        variables = {id(each.target): each.target for each in recording.statements if each.kind in ("read", "write")}
-        self.packed = [each for each in variables.values() if each._pack is not None]
+        touched = {id(each.target): each.target for each in recording.statements if each.kind in ("read", "write")}
+        self.touched = list(touched.values())
+        written = [each.target for each in recording.statements if each.kind == "write"]
+        self.written = written + [variable for effect in self.effects for variable in effect.writes]
+        self.packed = [each for each in self.touched if each._pack is not None]
         self._bound: list[tuple[Pack, Any, int]] = []  # the packs, their buffers, and how often this program holds them
         self._bind()
+
+    @property
+    def lock(self) -> Any:
+        """What a run holds: programs that write to one pack take turns."""
+        packs = {id(each._pack): each._pack for each in self.written if each._pack is not None}
+        if not self.written:
+            return nullcontext()
+        return next(iter(packs.values())).lock if len(packs) == 1 else LOCK
 
     def _bind(self) -> None:
         """Make the source, and the functions that run it, for where the variables are now."""
         self._let_go()
-        packs = list({id(each._pack): each._pack for each in self.packed}.values())
+        packs = list({id(each._pack): each._pack for each in self.packed if each._pack is not None}.values())
+        self._written_packs = list({id(each._pack): each._pack for each in self.written if each._pack}.values())
         before = [getrefcount(each.buffer) for each in packs]
-        views = {id(each): each._pack.view_of(each) for each in self.packed}
+        views = {id(each): each._pack.view_of(each) for each in self.packed if each._pack is not None}
         wanted: dict[int, Any] = {}
+        places = self._bind_effects()
         for statement in self.recording.statements:
             if statement.kind == "effect":
-                places = statement.target.bind()
-                for number, place in zip(statement.inputs, places or (), strict=False):
+                for number, place in zip(statement.inputs, places[id(statement.target)] or (), strict=False):
                     if place is not None and number not in wanted:
                         wanted[number] = place
-        emitter = Emitter(self.recording, static_inputs=self.static_inputs, views=views, wanted=wanted)
+        for effect in self.effects:
+            if places[id(effect)] is None:  # it may move the buffers while the program runs
+                for each in effect.writes:
+                    views.pop(id(each), None)
+        emitter = Emitter(self.recording, static_inputs=self.static_inputs, views=views, wanted=wanted, places=places)
         self.lines, self.comments = emitter.lines, emitter.comments
         self.bytes = emitter.bytes
         inputs = [emitter.slots[number] for number in self.recording.inputs]
@@ -85,8 +114,21 @@ class Program:
             pack.guests += 1
             self._bound[place] = (pack, pack.buffer, count + 1)
 
+    def _bind_effects(self) -> dict[int, list[Any] | None]:
+        """Bind the effects that nothing else in the program meets in what they write: the arrays that each wants."""
+        counts = Counter(id(variable) for effect in self.effects for variable in effect.writes)
+        touched = {id(each) for each in self.touched}
+        places: dict[int, list[Any] | None] = {}
+        for effect in self.effects:
+            is_alone = all(counts[id(each)] == 1 for each in effect.writes)
+            is_seen = any(id(each) in touched for each in effect.late)
+            places[id(effect)] = effect.bind() if is_alone and not is_seen else None
+        return places
+
     def _let_go(self) -> None:
         self._run = self._epoch = None
+        for effect in self.effects:
+            effect.unbind()
         self.lines, self.inputs, self.outputs = [], [], []
         for pack, buffer, count in self._bound:
             if pack.buffer is buffer:
@@ -95,14 +137,16 @@ class Program:
 
     def begin(self) -> None:
         """Before a run: effects get ready, and the program follows variables whose memory has moved."""
-        for effect in self.effects:
-            effect.begin()
-        for pack, buffer, _ in self._bound:
-            if pack.buffer is not buffer:
-                self._bind()
-                for effect in self.effects:
-                    effect.begin()
-                break
+        for _ in range(PATIENCE):
+            for pack in self._written_packs:
+                pack.writable()
+            for effect in self.effects:
+                effect.begin()
+            has_moved = any(pack.buffer is not buffer for pack, buffer, _ in self._bound)
+            if not has_moved and not any(effect.is_stale() for effect in self.effects):
+                return
+            self._bind()
+        raise TapeError("The memory of variables kept moving: another thread holds on to their values all the time.")
 
     def end(self) -> None:
         """After a run."""
@@ -111,18 +155,22 @@ class Program:
 
     def run(self, *arrays: Any) -> list[Any]:
         """The outputs for these inputs."""
-        self.begin()
-        try:
-            if not self.static_inputs:
-                return self._run(*arrays)
-            for mine, array in zip(self.inputs, arrays, strict=True):
-                np.copyto(mine, array)
-            return self._run()
-        finally:
-            self.end()
+        with self.lock:
+            self.begin()
+            try:
+                if not self.static_inputs:
+                    return self._run(*arrays)
+                for mine, array in zip(self.inputs, arrays, strict=True):
+                    np.copyto(mine, array)
+                return self._run()
+            finally:
+                self.end()
 
     def epoch(self, rows: Any, tables: list[Any]) -> None:
-        """Run for each row of places in `rows`, (batches, batch size), with the rows of the tables there as inputs."""
+        """Run for each row of places in `rows`, (batches, batch size), with the rows of the tables there as inputs.
+
+        Between `begin` and `end`, with `lock` held.
+        """
         self._epoch(rows, *(each.take for each in tables))
 
     def source(self) -> str:

@@ -47,6 +47,7 @@ class Effect:
     """
 
     writes: Sequence[Variable] = ()
+    late: Sequence[Variable] = ()  # those of them that a bound effect writes only when the program ends
 
     def __call__(self, arrays: list[Any]) -> None:
         """Do it. The arrays are the program's: they are not to be kept or written to."""
@@ -55,6 +56,13 @@ class Effect:
     def bind(self) -> list[Any] | None:
         """Called before source is made: the arrays that it wants its values in, or None."""
         return None
+
+    def unbind(self) -> None:
+        """Let go of what `bind` and `begin` took; until `bind` is called again, a plain call does it all."""
+
+    def is_stale(self) -> bool:
+        """Whether what `bind` found is so no longer."""
+        return False
 
     def emit(self, emitter: Any, slots: list[Any]) -> bool:
         """Write source for it, if it has its own way; False leaves it to a call."""
@@ -104,7 +112,9 @@ class Recorder:
     _is_recording = True  # what the trail asks of a tape
     _tracing = False
 
-    def __init__(self, inputs: Sequence[Tensor]) -> None:
+    def __init__(self, inputs: Sequence[Tensor], *, is_lenient: bool = False) -> None:
+        self.is_lenient = is_lenient  # whether a value that is taken out is noted, rather than refused
+        self.error: CannotReplay | None = None
         self.inputs = list(inputs)
         self.notes: list[tuple[int, str, Any, Any, str]] = []  # (place, kind, target, Tensors, line)
         self.snapshots: list[Tensor] = []  # kept, so that ids stay theirs
@@ -165,7 +175,9 @@ class Recorder:
                 "values out of what the function returns. `run_eagerly=True` runs the Python code every time."
             )
             error.is_library = way == LOOK_UP
-            raise error
+            if not self.is_lenient:
+                raise error
+            self.error = self.error or error
 
     def touch(self, layer: Any) -> None:
         """A layer is called: a program holds only while its attributes stay."""

@@ -13,6 +13,7 @@ _warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"minitrain\.
 
 from minitrain import (
     activations,
+    backend,
     callbacks,
     compat,
     config,
@@ -60,12 +61,16 @@ from minitrain.engine.convert import constant, convert_to_tensor
 from minitrain.engine.custom import custom_gradient, grad_pass_through, recompute_grad
 from minitrain.engine.program.function import function
 from minitrain.engine.shape import TensorShape
+from minitrain.engine.symbolic import KerasTensor
 from minitrain.engine.symbolic import admit as _admit
 from minitrain.engine.tape import GradientTape, UnconnectedGradients
 from minitrain.engine.tensor import Tensor, is_tensor
 from minitrain.engine.transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from minitrain.engine.variable import Variable
-from minitrain.layers import Input
+from minitrain.initializers import Initializer
+from minitrain.layers import Input, Layer
+from minitrain.losses import Loss
+from minitrain.metrics import Metric
 from minitrain.models import Model, Sequential
 from minitrain.ops.creation import (
     eye,
@@ -196,6 +201,8 @@ from minitrain.ops.shaping import (
     transpose,
     unstack,
 )
+from minitrain.optim import Optimizer
+from minitrain.regularizers import Regularizer
 
 __version__ = "0.1.0"
 

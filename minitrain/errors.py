@@ -8,6 +8,7 @@
     ├── OutOfRangeError (IndexError)          an index beyond the end of an axis
     ├── DTypeError (TypeError)                a dtype, or a Python type, that cannot be used
     └── TapeError (RuntimeError)              a tape that is used in the wrong order
+        └── NotDrawnError (AttributeError)    an attribute that a model has only once it is functional, or called
 
 Each one is also a built-in exception, so that `except ValueError` works as people expect. Messages say what was
 expected, what came, and what to do.
@@ -22,6 +23,7 @@ __all__ = [
     "InvalidArgumentError",
     "MinitrainError",
     "NonFiniteError",
+    "NotDrawnError",
     "OutOfRangeError",
     "ShapeError",
     "TapeError",
@@ -59,6 +61,10 @@ class DTypeError(MinitrainError, TypeError):
 
 class TapeError(MinitrainError, RuntimeError):
     """A tape is used in an order that cannot work, such as twice where it holds for once."""
+
+
+class NotDrawnError(TapeError, AttributeError):
+    """An attribute such as `inputs` is asked for before the layer or model has been called on symbolic tensors."""
 
 
 def nearest_names(name: str, known: Iterable[str]) -> str:

@@ -2,9 +2,12 @@
 
 from minitrain.ops.random import (
     Generator,
+    SeedGenerator,
     categorical,
+    dropout,
     get_global_generator,
     normal,
+    randint,
     set_global_generator,
     set_seed,
     shuffle,

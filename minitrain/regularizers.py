@@ -11,8 +11,8 @@ from minitrain.engine.tensor import Tensor
 from minitrain.errors import InvalidArgumentError, ShapeError
 from minitrain.ops import linear
 from minitrain.ops.creation import eye
-from minitrain.ops.elementwise import abs, square
-from minitrain.ops.neural import l2_normalize
+from minitrain.ops.elementwise import abs
+from minitrain.ops.neural import l2_normalize, sum_of_squares
 from minitrain.ops.reduction import reduce_sum
 
 REGISTRY = Registry("regularizer")
@@ -51,7 +51,7 @@ class L2(Regularizer):
         self.l2 = _factor(l2, "l2")
 
     def __call__(self, x: Any) -> Tensor:
-        return self.l2 * reduce_sum(square(x))
+        return self.l2 * sum_of_squares(x)
 
 
 @REGISTRY.register("l1_l2")
@@ -63,7 +63,7 @@ class L1L2(Regularizer):
         self.l2 = _factor(l2, "l2")
 
     def __call__(self, x: Any) -> Tensor:
-        return self.l1 * reduce_sum(abs(x)) + self.l2 * reduce_sum(square(x))
+        return self.l1 * reduce_sum(abs(x)) + self.l2 * sum_of_squares(x)
 
 
 @REGISTRY.register("orthogonal_regularizer")

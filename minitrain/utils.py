@@ -13,6 +13,7 @@ from minitrain.configuration import (
     get_custom_objects,
     register_serializable,
 )
+from minitrain.engine.symbolic import KerasTensor
 from minitrain.engine.tensor import TensorLike
 from minitrain.errors import DTypeError, InvalidArgumentError
 from minitrain.ops.random import set_seed
@@ -27,12 +28,15 @@ __all__ = [
     "Sequence",
     "custom_object_scope",
     "get_custom_objects",
+    "is_keras_tensor",
     "normalize",
+    "pack_x_y_sample_weight",
     "register_keras_serializable",
     "register_serializable",
     "set_random_seed",
     "split_dataset",
     "to_categorical",
+    "unpack_x_y_sample_weight",
 ]
 
 
@@ -65,6 +69,27 @@ def normalize(x: Any, axis: int = -1, order: int = 2) -> Any:
     norms = np.atleast_1d(np.linalg.norm(array, order, axis))
     norms[norms == 0] = 1
     return array / np.expand_dims(norms, axis)
+
+
+def is_keras_tensor(x: Any) -> bool:
+    """Whether x is symbolic, of a functional model that is being drawn."""
+    return isinstance(x, KerasTensor)
+
+
+def unpack_x_y_sample_weight(data: Any) -> tuple[Any, Any, Any]:
+    """A batch as (x, y, sample_weight), with None for what it lacks."""
+    parts = tuple(data) if isinstance(data, (tuple, list)) else (data,)
+    if not 1 <= len(parts) <= 3:
+        raise InvalidArgumentError(f"A batch is (x,), (x, y) or (x, y, sample_weight), received {len(parts)} parts.")
+    x, y, weight = (*parts, None, None)[:3]
+    return x, y, weight
+
+
+def pack_x_y_sample_weight(x: Any, y: Any = None, sample_weight: Any = None) -> Any:
+    """The other way round: without what is None at the end."""
+    if y is None:
+        return (x,) if isinstance(x, (tuple, list)) else x
+    return (x, y) if sample_weight is None else (x, y, sample_weight)
 
 
 def set_random_seed(seed: int) -> None:
@@ -126,12 +151,12 @@ class PyDataset:
 
     def __len__(self) -> int:
         """How many batches there are."""
-        return self.num_batches
+        raise NotImplementedError(f"{type(self).__name__} must define __len__.")
 
     @property
     def num_batches(self) -> int:
         """How many batches there are."""
-        raise NotImplementedError(f"{type(self).__name__} must define __len__.")
+        return len(self)
 
     def __getitem__(self, index: int) -> Any:
         """The batch of this number: (x, y) or (x, y, sample_weight)."""

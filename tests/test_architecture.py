@@ -27,7 +27,8 @@ FLOORS = [
     ["metrics", "layers"],
     ["saving"],
     ["training"],
-    ["callbacks", "models"],
+    ["callbacks", "models", "backend"],
+    ["sklearn"],
     ["__init__"],
 ]
 FLOOR = {name: level for level, names in enumerate(FLOORS) for name in names}

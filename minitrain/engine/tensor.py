@@ -137,6 +137,7 @@ class TensorLike:
                 f"Only a scalar integer Tensor can be used as an index, received shape {array.shape} and dtype "
                 f"{array.dtype.name}."
             )
+        self._leave("use as an index")
         return int(array)
 
     def __bool__(self) -> bool:

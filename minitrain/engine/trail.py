@@ -118,6 +118,12 @@ class ObservedRecords(list[Record]):
             self.exits.append((tensor, way, user_line()))
 
 
+class Changes:
+    """Counts what programs cannot see in a signature: seeds and options of variables that are set anew."""
+
+    count = 0
+
+
 class ThreadState(threading.local):
     """The tape stack of a thread, and whether it checks numerics. The class attributes are each thread's start."""
 

@@ -17,7 +17,7 @@ from minitrain.dtypes import as_dtype
 from minitrain.engine.convert import constant, to_array
 from minitrain.engine.shape import TensorShape
 from minitrain.engine.tensor import Tensor, TensorLike, numpy_repr
-from minitrain.engine.trail import STATE
+from minitrain.engine.trail import STATE, Changes
 from minitrain.errors import DTypeError, InvalidArgumentError, ShapeError
 
 if TYPE_CHECKING:
@@ -39,11 +39,9 @@ class Variable(TensorLike):
     <mt.Variable 'Variable:0' shape=(2,) dtype=float32, numpy=array([11., 12.], dtype=float32)>
     """
 
-    __slots__ = ("__weakref__", "_name", "_pack", "_tensor", "_trainable", "constraint", "regularizer")
+    __slots__ = ("__weakref__", "_constraint", "_name", "_pack", "_regularizer", "_tensor", "_trainable")
 
     _pack: Pack | None  # where the array is a view of a buffer that others share
-    constraint: Any  # what optimizers apply after an update, or None
-    regularizer: Any  # what a layer adds to the loss, or None
 
     def __init__(
         self,
@@ -71,8 +69,8 @@ class Variable(TensorLike):
         self._trainable = True if trainable is None else bool(trainable)
         self._name = name or "Variable"
         self._pack = None
-        self.constraint = constraint
-        self.regularizer = None
+        self._constraint = constraint
+        self._regularizer: Any = None
 
     @property
     def name(self) -> str:
@@ -91,7 +89,28 @@ class Variable(TensorLike):
 
     @trainable.setter
     def trainable(self, value: bool) -> None:
+        Changes.count += self._trainable != bool(value)
         self._trainable = bool(value)
+
+    @property
+    def constraint(self) -> Any:
+        """What optimizers apply after an update, or None."""
+        return self._constraint
+
+    @constraint.setter
+    def constraint(self, value: Any) -> None:
+        Changes.count += self._constraint is not value
+        self._constraint = value
+
+    @property
+    def regularizer(self) -> Any:
+        """What a layer adds to the loss for this variable, or None."""
+        return self._regularizer
+
+    @regularizer.setter
+    def regularizer(self, value: Any) -> None:
+        Changes.count += self._regularizer is not value
+        self._regularizer = value
 
     @property
     def value(self) -> Tensor:

@@ -26,7 +26,7 @@ from minitrain.engine.symbolic import KerasTensor, Node, draw, holds_symbolic
 from minitrain.engine.tensor import Tensor, TensorLike
 from minitrain.engine.trail import STATE
 from minitrain.engine.variable import Variable
-from minitrain.errors import DTypeError, InvalidArgumentError, ShapeError, TapeError
+from minitrain.errors import DTypeError, InvalidArgumentError, NotDrawnError, ShapeError, TapeError
 
 REGISTRY = Registry("layer")
 NAMES: Counter[str] = Counter()  # how often each default name was given
@@ -151,9 +151,14 @@ class Layer(Configurable):
         """Compute the output. May take `training` and `mask` beside the inputs."""
         raise NotImplementedError(f"Layer {type(self).__name__} must define call(self, inputs).")
 
-    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         """The mask of the output: by default that of the input."""
         return previous_mask
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The shape, or structure of shapes, of the output for inputs of this shape, None for axes of open size."""
+        made = self(_symbolic(input_shape, self.dtype))
+        return nest.map_structure(lambda each: each.shape, made)
 
     def add_weight(
         self,
@@ -405,7 +410,9 @@ class Layer(Configurable):
             node = reference()
             if node is not None:
                 return node
-        raise TapeError(f"Layer '{self.name}' has not been called on a symbolic tensor, so that it has no output yet.")
+        raise NotDrawnError(
+            f"Layer '{self.name}' has not been called on a symbolic tensor, so that it has no output yet."
+        )
 
     @property
     def input(self) -> Any:
@@ -508,6 +515,15 @@ class _Takes:
 def _signature(cls: type) -> _Takes:
     cls._takes = _Takes(cls.call)  # type: ignore[attr-defined]  # once a class
     return cls._takes  # type: ignore[attr-defined,no-any-return]
+
+
+def _symbolic(shape: Any, dtype: str) -> Any:
+    """A symbolic tensor of a shape, or a structure of them."""
+    if isinstance(shape, dict):
+        return {key: _symbolic(each, dtype) for key, each in shape.items()}
+    if shape and all(isinstance(each, (list, tuple, dict)) for each in shape):
+        return [_symbolic(each, dtype) for each in shape]
+    return KerasTensor(shape, dtype)
 
 
 def losses_of(layers: Iterable[Layer], weights: Iterable[Variable]) -> list[Any]:

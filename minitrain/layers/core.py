@@ -133,9 +133,13 @@ class Embedding(Layer):
         if ids._array.dtype.kind not in "iu":
             ids = cast(ids, "int32")
         out = indexing.gather(self.embeddings, ids)
-        if self.mask_zero:
-            out._keras_mask = not_equal(ids, 0)
+        mask = self.compute_mask(ids)
+        if mask is not None:
+            out._keras_mask = mask
         return out
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        return not_equal(as_tensor(inputs), 0) if self.mask_zero else previous_mask
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"weights": None}  # their values are saved as weights
@@ -186,7 +190,7 @@ class Lambda(Layer):
         given |= {name: value for name, value in (("mask", mask), ("training", training)) if name in names}
         return self.function(inputs, **given)
 
-    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         return self.mask(inputs, previous_mask) if callable(self.mask) else self.mask
 
     def get_config(self) -> dict[str, Any]:
@@ -205,10 +209,13 @@ class Masking(Layer):
 
     def call(self, inputs: Any) -> Tensor:
         x = as_tensor(inputs)
-        kept = reduce_any(not_equal(x, self.mask_value), axis=-1, keepdims=True)
-        out = x * cast(kept, x.dtype)
-        out._keras_mask = kept[..., 0]
+        kept = self.compute_mask(x)
+        out = x * cast(kept[..., None], x.dtype)
+        out._keras_mask = kept
         return out
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        return reduce_any(not_equal(as_tensor(inputs), self.mask_value), axis=-1)
 
 
 @REGISTRY.register()

@@ -7,7 +7,7 @@ computes on values: it leaves nothing on a tape.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -42,10 +42,12 @@ class Metric(Configurable):
     ) -> Variable:
         """A state variable that `reset_state` sets back: zeros, or what `initializer(shape, dtype)` gives."""
         shape = (shape,) if isinstance(shape, int) else tuple(shape)
+        if dtype is None:  # users add what they compute in float32
+            dtype = "float64" if type(self).__module__.startswith("minitrain.") else "float32"
         if callable(initializer):
-            start = np.array(as_tensor(initializer(shape, dtype or "float64"))._array)
+            start = np.array(as_tensor(initializer(shape, dtype))._array)
         else:
-            start = np.full(shape, 1.0 if initializer in ("one", "ones") else 0.0, dtype or np.float64)
+            start = np.full(shape, 1.0 if initializer in ("one", "ones") else 0.0, dtype)
         variable = Variable(start, trainable=False, name=name or "state")
         self._state.append((variable, start))
         return variable
@@ -101,14 +103,29 @@ class NewBatch(Effect):
         self.structure = nest.map_structure(lambda each: 0, args)
         # Tensors come from the program; what else the arguments hold stays.
         self.rest = [None if isinstance(each, TensorLike) else (each,) for each in nest.flatten(args)]
+        self.has_mask = [_mask_of(each) is not None for each in nest.flatten(args)]
         self.writes = metric.variables
+
+    @staticmethod
+    def _tensor(given: Iterator[Array], has_mask: bool) -> Tensor:
+        made = Tensor(next(given))
+        if has_mask:
+            made._keras_mask = Tensor(next(given))
+        return made
 
     def __call__(self, arrays: list[Array]) -> None:
         is_ours = type(self.metric).__module__.startswith("minitrain.")
         given = iter(arrays if is_ours else [each.copy() for each in arrays])  # users' metrics may keep them
-        leaves = [Tensor(next(given)) if each is None else each[0] for each in self.rest]
+        leaves = [
+            self._tensor(given, has_mask) if each is None else each[0]
+            for each, has_mask in zip(self.rest, self.has_mask, strict=True)
+        ]
         args, kwargs = nest.pack_sequence_as(self.structure, leaves)
         self.update(self.metric, *args, **kwargs)
+
+
+def _mask_of(value: Any) -> Any:
+    return getattr(value, "_keras_mask", None)
 
 
 def _noticed(update: Callable[..., None]) -> Callable[..., None]:
@@ -120,7 +137,11 @@ def _noticed(update: Callable[..., None]) -> Callable[..., None]:
         if trail is None or trail.recorder is None:
             update(self, *args, **kwargs)
             return
-        tensors = [as_tensor(each) for each in nest.flatten((args, kwargs)) if isinstance(each, TensorLike)]
+        tensors = []
+        for each in nest.flatten((args, kwargs)):
+            if isinstance(each, TensorLike):
+                mask = _mask_of(each)
+                tensors += [as_tensor(each)] if mask is None else [as_tensor(each), as_tensor(mask)]
         trail.recorder.effect(NewBatch(self, update, (args, kwargs)), tensors)
 
     return update_state

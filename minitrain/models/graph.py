@@ -163,7 +163,11 @@ class Graph:
             for at, tensor in enumerate(nest.flatten(node.outputs)):
                 places[id(tensor)] = [place, at]
         return {
-            "layers": [layers_module.serialize(each) for each in self.layers if not isinstance(each, InputLayer)],
+            "layers": [
+                {"name": each.name, **layers_module.serialize(each)}
+                for each in self.layers
+                if not isinstance(each, InputLayer)
+            ],
             "inputs": _encoded(
                 substituted(self.inputs, lambda each: _Plain({"input": _description(each) | {"name": each.name}})),
                 places,
@@ -175,7 +179,10 @@ class Graph:
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Graph:
         """The graph of a configuration, with new layers."""
-        layers = {each.name: each for each in map(layers_module.deserialize, config["layers"])}
+        layers = {}
+        for each in config["layers"]:
+            layers[each["name"]] = layer = layers_module.deserialize(each)
+            layer.name = each["name"]  # which a `get_config` of one's own may lack
         inputs = _decoded(config["inputs"], {})
         tensors: dict[tuple[int, int], KerasTensor] = {(-1, n): each for n, each in enumerate(nest.flatten(inputs))}
         for place, call in enumerate(config["calls"]):

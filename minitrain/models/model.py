@@ -20,7 +20,7 @@ from minitrain.engine.symbolic import name_of
 from minitrain.engine.tape import GradientTape
 from minitrain.engine.tensor import Tensor, TensorLike
 from minitrain.engine.trail import STATE
-from minitrain.errors import DTypeError, InvalidArgumentError, TapeError
+from minitrain.errors import DTypeError, InvalidArgumentError, NotDrawnError
 from minitrain.layers.base import Layer, losses_of
 from minitrain.metrics.base import Metric
 from minitrain.models.graph import Graph
@@ -83,6 +83,8 @@ class Model(Layer):
             raise InvalidArgumentError("A functional Model needs both `inputs` and `outputs`.")
         if inputs is not None:
             self._draw_graph(Graph(inputs, outputs))
+            if not self.trainable:
+                self.trainable = False
 
     def _draw_graph(self, graph: Graph) -> None:
         """Become the functional model of a graph."""
@@ -115,7 +117,7 @@ class Model(Layer):
         objective = Objective(loss, loss_weights, names)
         measures = Measures(metrics, weighted_metrics, names)
         self.optimizer = optim.get(optimizer)
-        self.loss = objective.losses[0] if objective.is_single else loss
+        self.loss = loss
         self.loss_weights = loss_weights
         self._objective, self._measures = objective, measures
         self.run_eagerly = bool(run_eagerly)
@@ -197,7 +199,7 @@ class Model(Layer):
 
     def _need_graph(self, what: str) -> Graph:
         if self._graph is None:
-            raise TapeError(
+            raise NotDrawnError(
                 f"Model '{self.name}' has no `{what}` yet: it is not functional, or not built. Start it with `Input`."
             )
         return self._graph
@@ -209,7 +211,8 @@ class Model(Layer):
         return [self._loss_tracker, *compiled, *self._own_metrics()]
 
     def _own_metrics(self) -> list[Metric]:
-        own = [each for value in vars(self).values() for each in nest.flatten(value) if isinstance(each, Metric)]
+        values = [value for key, value in vars(self).items() if key not in ("_compile_config", "_made_with")]
+        own = [each for value in values for each in nest.flatten(value) if isinstance(each, Metric)]
         return [each for each in own if each is not self._loss_tracker]
 
     @property
@@ -340,20 +343,28 @@ class Model(Layer):
                 found[label] = total / tracker.count
         if self._compiled:
             for label, each in zip(self._measures.labels, self._measures.all, strict=True):
-                found[label] = _number(each.result())
+                found.update(_named(label, each.result()))
         for each in self._own_metrics():
-            found.setdefault(each.name, _number(each.result()))
+            for name, value in _named(each.name, each.result()).items():
+                found.setdefault(name, value)
         return found
 
     def train_step(self, data: Any) -> Any:
         """One step on (x, y, sample_weight), giving a dict of results. Override for a step of your own."""
         self._train_on(data)
-        return self.get_metrics_result()
+        return self._step_results()
 
     def test_step(self, data: Any) -> Any:
         """One batch of `evaluate`, giving a dict of results."""
         self._test_on(data)
-        return self.get_metrics_result()
+        return self._step_results()
+
+    def _step_results(self) -> Results:
+        """What the step has given: the results of a `compute_metrics` of one's own, or those so far."""
+        return self._own_results if self._computes_own_metrics() else self.get_metrics_result()
+
+    def _computes_own_metrics(self) -> bool:
+        return type(self).compute_metrics is not Model.compute_metrics
 
     def predict_step(self, data: Any) -> Any:
         """One batch of `predict`."""
@@ -382,9 +393,9 @@ class Model(Layer):
         if trail is not None and trail.recorder is not None:
             trail.recorder.effect(NewLoss(self._loss_tracker, rows), [as_tensor(loss), *parts])
         else:
-            self._loss_tracker.add(float(loss), rows, [float(part) for part in parts])
-        if type(self).compute_metrics is not Model.compute_metrics:
-            self.compute_metrics(x, y, y_pred, weight)
+            self._loss_tracker.add(_mean(loss), rows, [_mean(part) for part in parts])
+        if self._computes_own_metrics():
+            self._own_results = self.compute_metrics(x, y, y_pred, weight)
         elif y is not None:
             self._measures.update(y, y_pred, weight)
 
@@ -421,7 +432,8 @@ class Model(Layer):
         DTypeError for what holds no numbers, NonFiniteError for NaN and infinities.
         """
         self._need_compiled("fit")
-        need_count(epochs, "epochs")
+        if epochs != 0:
+            need_count(epochs, "epochs")
         batches = self._batches(x, y, sample_weight, batch_size, shuffle)
         validation = None
         if validation_data is not None:
@@ -498,7 +510,7 @@ class Model(Layer):
 
     def _train_epoch(self, batches: Iterator[Batch], hooks: CallbackList, epoch: int, done: int) -> Results:
         """Train on the batches, but for those that were done before, and give the epoch's results."""
-        is_own = type(self).train_step is not Model.train_step
+        is_own = type(self).train_step is not Model.train_step or self._computes_own_metrics()
         reading = hooks.reads("on_train_batch_end")
         every = self.steps_per_execution
         logs: Results = {}
@@ -559,7 +571,7 @@ class Model(Layer):
     def _test_epoch(self, batches: Any, steps: int | None, hooks: CallbackList) -> Results:
         self.reset_metrics()
         hooks.call("on_test_begin", {})
-        is_own = type(self).test_step is not Model.test_step
+        is_own = type(self).test_step is not Model.test_step or self._computes_own_metrics()
         reading = hooks.reads("on_test_batch_end")
         logs: Results = {}
         for place, batch in enumerate(batches):
@@ -624,13 +636,15 @@ class Model(Layer):
     def train_on_batch(
         self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None, return_dict: bool = False
     ) -> Any:
-        """One step on one batch; the results since the last `reset_metrics`."""
+        """One step on one batch, and its results."""
         self._need_compiled("train_on_batch")
+        self.reset_metrics()
         return _as_asked(_numbers(self.train_step(self._one_batch(x, y, sample_weight, class_weight))), return_dict)
 
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
-        """The results of one batch, added to those since the last `reset_metrics`."""
+        """The results of one batch."""
         self._need_compiled("test_on_batch")
+        self.reset_metrics()
         return _as_asked(_numbers(self.test_step(self._one_batch(x, y, sample_weight, None))), return_dict)
 
     def predict_on_batch(self, x: Any) -> Any:
@@ -657,7 +671,9 @@ class Model(Layer):
 
     def _need_compiled(self, method: str) -> None:
         if not self._compiled:
-            raise TapeError(f"Call `model.compile(optimizer, loss)` before `model.{method}`.")
+            raise InvalidArgumentError(
+                f"You must call `compile()` before `{method}()`: `model.compile(optimizer, loss)` says what to train."
+            )
 
 
 def _zeros(shape: Any, dtype: Any) -> Any:
@@ -694,15 +710,28 @@ def _listed(callbacks: Any) -> list[Any]:
     return [] if callbacks is None else list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]
 
 
+def _mean(loss: Any) -> float:
+    """A loss as a number: that of a Loss that does not reduce is the mean."""
+    array = as_tensor(loss)._array
+    return float(array if array.ndim == 0 else array.mean())
+
+
 def _number(value: Any) -> Any:
     array = value.numpy() if isinstance(value, TensorLike) else np.asarray(value)
     return float(array) if array.ndim == 0 else array
 
 
+def _named(name: str, result: Any) -> Results:
+    """A result under its name; those of a dict under theirs."""
+    if isinstance(result, dict):
+        return {key: each for name, value in result.items() for key, each in _named(name, value).items()}
+    return {name: _number(result)}
+
+
 def _numbers(results: Any) -> Results:
     if not isinstance(results, dict):
         raise DTypeError(f"A step must give a dict of results, received {type(results).__name__}.")
-    return {name: _number(value) for name, value in results.items()}
+    return _named("", results)
 
 
 def _as_asked(results: Results, return_dict: bool) -> Any:

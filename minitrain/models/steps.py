@@ -59,11 +59,11 @@ class NewLoss(Effect):
         self.rows = rows
 
     def __call__(self, arrays: list[Any]) -> None:
-        loss, *parts = [float(each) for each in arrays]
+        loss, *parts = [float(np.mean(each)) for each in arrays]
         self.tracker.add(loss, self.rows, parts)
 
     def emit(self, emitter: Any, slots: list[Any]) -> bool:
-        if len(slots) > 1:
+        if len(slots) > 1 or slots[0].shape:
             return False
         tracker = emitter.name(self.tracker, "tracker")
         emitter.line(f"{tracker}.total += {emitter.method(slots[0], 'item')}() * {self.rows}")

@@ -232,8 +232,8 @@ def convert_to_numpy(x: Any) -> Any:
 
 
 def shape(x: Any) -> tuple[int, ...]:
-    """The shape as a tuple of ints."""
-    return tuple(as_tensor(x).shape)
+    """The shape as a tuple of ints; None for open axes of a symbolic tensor."""
+    return tuple(x.shape if hasattr(x, "shape") else as_tensor(x).shape)
 
 
 def slice(inputs: Any, start_indices: Any, shape: Any) -> Tensor:

@@ -509,9 +509,31 @@ def l2_normalize(x: Any, axis: Any = None, epsilon: float = 1e-12, name: str | N
     return x * rsqrt(maximum(reduce_sum(square(x), axis, keepdims=True), epsilon))
 
 
+@primitive(name="sum_of_squares")
+def _sum_of_squares(x):
+    flat = x.reshape(-1)
+    return flat.dot(flat)  # half the time of squares and their sum
+
+
+@_sum_of_squares.vjp("x")
+def _(xp, g, out, x):
+    return xp.reshape(g, shape=(*g.shape, *(1,) * len(x.shape))) * (2.0 * x)
+
+
+@_sum_of_squares.written()
+def _(emitter, out, x):
+    flat = emitter.view(x, lambda array: array.reshape(-1), f"{x}.reshape(-1)")
+    emitter.line(f"{emitter.method(flat, 'dot')}({flat}, {out})")
+
+
+def sum_of_squares(x: Any) -> Tensor:
+    """sum(x ** 2) over all elements, as one operation."""
+    return _sum_of_squares(_floats(x))
+
+
 def l2_loss(t: Any, name: str | None = None) -> Tensor:
     """sum(t ** 2) / 2."""
-    return reduce_sum(square(t)) / 2.0
+    return sum_of_squares(t) / 2.0
 
 
 def moments(x: Any, axes: Any, shift: Any = None, keepdims: bool = False, name: str | None = None) -> Any:

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from minitrain.dtypes import as_dtype, float32, int64
+from minitrain.dtypes import as_dtype, float32, int32, int64
 from minitrain.engine.convert import as_tensor, to_array
 from minitrain.engine.primitive import ops, primitive
-from minitrain.engine.program.record import Changes
 from minitrain.engine.tensor import Tensor, TensorLike
+from minitrain.engine.trail import Changes
 from minitrain.errors import DTypeError, InvalidArgumentError, ShapeError
 from minitrain.ops.axes import as_int, as_shape
 from minitrain.ops.reduction import _floats
@@ -105,7 +105,7 @@ class Generator:
     def reset_from_seed(self, seed: int) -> None:
         """Start anew from `seed`."""
         self._stream = Generator(seed)._stream
-        Changes.seeds += 1
+        Changes.count += 1
 
     def split(self, count: int = 1) -> list[Generator]:
         """`count` new streams that are independent of this one and of each other."""
@@ -153,6 +153,22 @@ def _seed_words(*seeds: Any) -> list[int]:
     return words
 
 
+class SeedGenerator:
+    """A stream to be given as `seed=`, as layers of one's own keep it: each use draws the next numbers."""
+
+    def __init__(self, seed: int | None = None, name: str | None = None, **kwargs: Any) -> None:
+        self.initial_seed = seed
+        self.generator = Generator(seed)
+
+    def next(self, ordered: bool = True) -> Tensor:
+        """A seed: two integers."""
+        return self.generator.uniform((2,), 0, 2**31 - 1, "int32")
+
+    def get_config(self) -> dict[str, Any]:
+        """The seed that it began with."""
+        return {"seed": self.initial_seed}
+
+
 class _Streams:
     """The global stream and those that belong to a `seed=` argument: what `set_seed` starts anew."""
 
@@ -168,6 +184,8 @@ class _Streams:
     def get(self, seed: Any) -> np.random.Generator:
         if seed is None:
             return self.main._stream
+        if isinstance(seed, SeedGenerator):
+            return seed.generator._stream
         seed = as_int(seed, "seed")
         if seed not in self.seeded:
             words = _seed_words(seed) if self.seed is None else _seed_words(self.seed, seed)
@@ -183,7 +201,7 @@ def set_seed(seed: int) -> None:
     STREAMS.seed = as_int(seed, "seed")
     STREAMS.main = Generator(seed)
     STREAMS.seeded.clear()
-    Changes.seeds += 1
+    Changes.count += 1
 
 
 def get_global_generator() -> Generator:
@@ -194,7 +212,7 @@ def get_global_generator() -> Generator:
 def set_global_generator(generator: Generator) -> None:
     """Let functions without a `seed` draw from `generator`."""
     STREAMS.main = generator
-    Changes.seeds += 1
+    Changes.count += 1
 
 
 # -------------------------------------------------------------------------------------------------------- functions
@@ -233,6 +251,11 @@ def uniform(
     name: str | None = None,
 ) -> Tensor:
     """Numbers in [minval, maxval), uniformly; maxval is 1 by default and must be given for an integer dtype."""
+    return _uniform_between(STREAMS.get(seed), shape, minval, maxval, dtype)
+
+
+def randint(shape: Any, minval: Any, maxval: Any, dtype: Any = int32, seed: Any = None) -> Tensor:
+    """Integers in [minval, maxval), uniformly."""
     return _uniform_between(STREAMS.get(seed), shape, minval, maxval, dtype)
 
 

@@ -6,6 +6,12 @@ from minitrain.configuration import (
     register_serializable,
 )
 from minitrain.saving.model import load_model, load_weights, save_model, save_weights
+from minitrain.saving.objects import (
+    deserialize_keras_object,
+    get_registered_name,
+    get_registered_object,
+    serialize_keras_object,
+)
 
 register_keras_serializable = register_serializable
 CustomObjectScope = custom_object_scope
@@ -13,11 +19,15 @@ CustomObjectScope = custom_object_scope
 __all__ = [
     "CustomObjectScope",
     "custom_object_scope",
+    "deserialize_keras_object",
     "get_custom_objects",
+    "get_registered_name",
+    "get_registered_object",
     "load_model",
     "load_weights",
     "register_keras_serializable",
     "register_serializable",
     "save_model",
     "save_weights",
+    "serialize_keras_object",
 ]

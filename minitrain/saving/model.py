@@ -240,6 +240,11 @@ def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False) -> None
     path = Path(filepath)
     if not path.is_file():
         raise FileNotFoundError(f"No such file: {str(filepath)!r}.")
+    if not model.built:
+        raise InvalidArgumentError(
+            f"Model '{model.name}' is not built, so that it has no weights to load into: call it on data first, or "
+            "give it an Input."
+        )
     with open(path, "rb") as file:
         start = file.read(8)
     if start.startswith(b"PK"):

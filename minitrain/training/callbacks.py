@@ -94,7 +94,8 @@ class CallbackList:
             if not isinstance(each, Callback):
                 raise DTypeError(f"`callbacks` must be a list of Callbacks, received {each!r}.")
         self._wanted = {
-            hook: [getattr(each, hook) for each in self.callbacks if overrides(each, hook)] for hook in HOOKS
+            hook: [getattr(each, name) for each in self.callbacks for name in _names_of(hook) if overrides(each, name)]
+            for hook in HOOKS
         }
         self._advancing: list[Any] = [each for each in self.callbacks if hasattr(each, "advance")]
         for each in self.callbacks:
@@ -103,7 +104,8 @@ class CallbackList:
 
     def reads(self, hook: str) -> bool:
         """Whether anybody looks at the results at this hook, so that they must be computed for every batch."""
-        return any(each.reads_batch_logs and overrides(each, hook) for each in self.callbacks)
+        names = _names_of(hook)
+        return any(each.reads_batch_logs and any(overrides(each, n) for n in names) for each in self.callbacks)
 
     def resume(self, initial_epoch: int) -> tuple[int, int]:
         """The epoch to begin with and the batches of it that are done: as given, or where a backup stopped."""
@@ -169,7 +171,12 @@ class Backup(Callback):
 
 def overrides(callback: Callback, hook: str) -> bool:
     """Whether a callback does anything at a hook."""
-    return hook in vars(callback) or getattr(type(callback), hook) is not getattr(Callback, hook)
+    return hook in vars(callback) or getattr(type(callback), hook, None) is not getattr(Callback, hook, None)
+
+
+def _names_of(hook: str) -> tuple[str, ...]:
+    """A hook's name, and its old one."""
+    return (hook, hook.replace("train_batch", "batch")) if "train_batch" in hook else (hook,)
 
 
 class LambdaCallback(Callback):

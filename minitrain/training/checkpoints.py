@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from minitrain.errors import FileFormatError, InvalidArgumentError
+from minitrain.errors import InvalidArgumentError
 from minitrain.ops.random import STREAMS, Generator
 from minitrain.saving.archive import Archive, write_archive
 from minitrain.saving.model import assign_weights, random_layers, weights_of
@@ -158,17 +158,14 @@ class BackupAndRestore(Backup):
         archive = Archive(self.path)
         state, arrays = archive.text("state"), archive.tensors("state")
         optimizer = archive.tensors("optimizer")
-        names = [type(each).__name__ for each in callbacks]
-        if [name for name, _ in state["callbacks"]] != names:
-            raise FileFormatError(
-                f"{str(self.path)!r} was written with the callbacks {', '.join(n for n, _ in state['callbacks'])}, and "
-                f"training goes on with {', '.join(names)}. Give the same ones, or delete the file to start anew."
-            )
         assign_weights(model, archive.tensors("weights"), archive)
         model.optimizer.build(model.trainable_variables)
         model.optimizer.set_weights([optimizer[str(n)] for n in range(len(optimizer))])
-        for each, (_, kept) in zip(callbacks, state["callbacks"], strict=True):
-            each.set_state(put_together(kept, arrays))
+        held = list(state["callbacks"])
+        for each in callbacks:  # in order; what is new begins anew, what is gone is forgotten
+            place = next((n for n, (name, _) in enumerate(held) if name == type(each).__name__), None)
+            if place is not None:
+                each.set_state(put_together(held.pop(place)[1], arrays))
         metrics = _metric_state(model)
         if len(metrics) == len(state["metrics"]):
             for variable, value in zip(metrics, state["metrics"], strict=True):

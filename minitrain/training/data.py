@@ -21,6 +21,7 @@ from minitrain.ops.random import get_global_generator
 
 Array = Any
 Batch = tuple[Any, Any, Any]  # x, y and sample_weight; the last two may be None
+ABSENT = "absent"  # in a structure: None, such as the weights of an output that has none
 
 
 def as_array(value: Any, name: str, dtype: Any = None, strings: bool = False) -> Array:
@@ -138,7 +139,11 @@ def leaves_of(value: Any, name: str) -> tuple[Any, list[tuple[Any, str]]]:
     if isinstance(value, dict):
         parts = {key: leaves_of(each, f"{name}[{key!r}]") for key, each in value.items()}
         return {key: part[0] for key, part in parts.items()}, [leaf for key in sorted(parts) for leaf in parts[key][1]]
-    if isinstance(value, (list, tuple)) and value and all(_is_array(each) for each in value):
+    if value is ABSENT:
+        return ABSENT, []
+    if isinstance(value, (list, tuple)) and None in [each if each is None else 0 for each in value]:
+        value = type(value)(ABSENT if each is None else each for each in value)
+    if isinstance(value, (list, tuple)) and value and all(each is ABSENT or _is_array(each) for each in value):
         listed = [leaves_of(each, f"{name}[{place}]") for place, each in enumerate(value)]
         return type(value)(part[0] for part in listed), [leaf for part in listed for leaf in part[1]]
     return None, [(value, name)]
@@ -291,6 +296,8 @@ class Shuffled:
 
 def _packed(structure: Any, leaves: Iterator[Array]) -> Any:
     """Like `nest.pack_sequence_as`, where the places are marked by None."""
+    if structure is ABSENT:
+        return None
     if isinstance(structure, dict):
         made = {key: _packed(structure[key], leaves) for key in sorted(structure)}
         return {key: made[key] for key in structure}

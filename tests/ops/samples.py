@@ -261,6 +261,7 @@ SAMPLES: dict[str, list[Sample]] = {
     "log_abs_det": [Sample((positive_definite(3),), analytic=False)],
     "cholesky": [Sample((positive_definite(3),), analytic=False, symmetric=True)],
     # neural
+    "sum_of_squares": [Sample((normal(3, 4),)), Sample((normal(2, 3, 2),)), Sample((np.zeros((0, 2)),))],
     "pass_positive": [Sample((normal(3, 4), np.abs(away(3, 4))), analytic=False)],
     "gate": [
         Sample((normal(3, 4), away(3, 4)), {"slope": 0.0, "upper": None}, analytic=False),

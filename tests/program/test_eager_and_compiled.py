@@ -227,3 +227,109 @@ def test_predict_keeps_few_programs():
     for size in range(1, 60):
         model.predict(X[:size], verbose=0)
     assert len(model._steps.traces) <= 16
+
+
+@pytest.mark.parametrize("options", [{"clipnorm": 100.0}, {"use_ema": True}, {}], ids=str)
+def test_values_held_before_a_fit_disturb_no_optimizer(options):
+    def make():
+        model = small()()
+        model.build((None, 6))
+        return model
+
+    models = pair(make)
+    held = []
+    for model in models:
+        model.optimizer = mt.optimizers.SGD(0.05, **options)
+        for seed in range(3):
+            held.append(model.layers[0].kernel.value)
+            mt.random.set_seed(seed)
+            model.fit(X, Y, batch_size=16, epochs=2, verbose=0)
+    for mine, its in zip(models[0].get_weights(), models[1].get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, its)
+
+
+def test_one_gradient_for_two_weights_reaches_both():
+    def make():
+        x = mt.Input((6,))
+        return mt.Model(x, layers.Dense(3)(x) + layers.Dense(3)(layers.Dense(5)(x)))
+
+    trained_alike(pair(make), X, Y)
+
+
+def test_a_step_that_cannot_be_replayed_is_not_done_twice():
+    class Counting(layers.Layer):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.count = mt.Variable(0.0, trainable=False)
+
+        def call(self, x, training=None):
+            if training:
+                self.count.assign_add(1.0)
+            return x * (1.0 if float(self.count) >= 0 else 2.0)
+
+    def make():
+        inner = [layers.BatchNormalization(), Counting(), layers.Dropout(0.3)]
+        return mt.Sequential([layers.Dense(4), *inner, layers.Dense(3)])
+
+    models = pair(make)
+    with pytest.warns(UserWarning, match="without a program"):
+        trained_alike(models, X, Y)
+    assert float(models[0].layers[2].count) == float(models[1].layers[2].count) == 20
+
+
+def test_options_that_are_set_after_recording_are_followed():
+    models = pair(small(kernel_regularizer="l2"))
+    for model in models:
+        mt.random.set_seed(1)
+        model.fit(X, Y, batch_size=16, epochs=3, verbose=0)
+        model.optimizer.clipnorm = 0.01
+        model.layers[1].kernel.regularizer = None
+        model.layers[0].bias.trainable = False
+        model.layers[0].kernel.constraint = mt.constraints.MaxNorm(0.5)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model.fit(X, Y, batch_size=16, epochs=3, verbose=0)
+    for mine, its in zip(models[0].get_weights(), models[1].get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, its)
+
+
+def test_lists_and_dicts_of_a_model_are_followed():
+    class Scaled(mt.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = layers.Dense(3)
+            self.numbers = {"factor": 1.0}
+
+        def call(self, x):
+            return self.dense(x) * self.numbers["factor"]
+
+    model = Scaled()
+    for _ in range(4):
+        before = model.predict(X, verbose=0)
+    model.numbers["factor"] = 2.0
+    np.testing.assert_array_equal(model.predict(X, verbose=0), 2 * before)
+
+
+def test_masks_reach_the_metrics_of_a_program():
+    ids = RNG.integers(0, 4, size=(40, 5))
+    targets = RNG.normal(size=(40, 5, 1)).astype("float32")
+
+    def make():
+        return mt.Sequential([mt.Input((5,), dtype="int32"), layers.Embedding(4, 3, mask_zero=True), layers.Dense(1)])
+
+    found = []
+    for model in pair(make, metrics=["mae"], weighted_metrics=["mse"]):
+        model.set_weights([np.linspace(-1, 1, each.size).reshape(each.shape) for each in model.get_weights()])
+        found += [model.evaluate(ids, targets, batch_size=10, verbose=0) for _ in range(3)]
+    for each in found:
+        np.testing.assert_allclose(each, found[0], rtol=1e-6)
+
+
+def test_labels_outside_the_classes_are_refused_in_a_program_too():
+    model = pair(small(), loss=mt.losses.SparseCategoricalCrossentropy(from_logits=True))[0]
+    labels = RNG.integers(0, 3, 64)
+    for _ in range(3):
+        model.evaluate(X[:64], labels, verbose=0)
+    labels[40] = -1
+    with pytest.raises(ValueError, match="not in"):
+        model.evaluate(X[:64], labels, verbose=0)

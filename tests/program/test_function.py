@@ -287,3 +287,79 @@ def test_random_expressions_and_their_gradients_are_replayed_bit_for_bit(data):
         inputs = [mt.constant(rng.normal(size=shape)) for shape in shapes]
         for mine, its in zip(f(*inputs), compute(*inputs), strict=True):
             np.testing.assert_array_equal(mine, its)
+
+
+def test_a_tensor_that_is_given_twice_is_two_inputs():
+    f = mt.function(lambda a, b: a * 10.0 + b)
+    x, y = mt.constant([1.0]), mt.constant([5.0])
+    f(x, x)
+    f(x, x)
+    assert float(f(x, y)[0]) == 15.0
+
+
+def test_two_updates_in_one_function_are_two_steps():
+    def make():
+        v = mt.Variable(np.ones(3, "float32"))
+        optimizer = mt.optimizers.Adam(0.1)
+
+        def twice(x):
+            for _ in range(2):
+                with mt.GradientTape() as tape:
+                    loss = mt.reduce_sum((v - x) ** 2)
+                optimizer.apply_gradients([(tape.gradient(loss, v), v)])
+            return optimizer.iterations * 1
+
+        return v, twice
+
+    (v, eager), (w, recorded) = make(), make()
+    f = mt.function(recorded)
+    for count in range(5):
+        x = mt.constant(np.full(3, count, "float32"))
+        assert int(eager(x)) == int(f(x)) == 2 * (count + 1)
+    np.testing.assert_array_equal(v, w)
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda x, i: x[i],
+        lambda x, i: x[: i[0]],
+        lambda x, i: mt.gather_nd(x, i[:, None]),
+        lambda x, i: mt.boolean_mask(x[:3], i > 0),
+        lambda x, i: mt.keras.ops.take(x, i - 6, axis=0),
+        lambda x, i: mt.math.top_k(x, 2).values,
+    ],
+    ids=range(6),
+)
+def test_operations_on_indices_are_right_or_refused(use):
+    f = mt.function(use)
+    for seed in range(5):
+        i = mt.constant(np.random.default_rng(seed).integers(0, 4, 3).astype("int32"))
+        x = mt.constant(X + seed)
+        try:
+            found = f(x, i)
+        except CannotReplay:
+            return
+        np.testing.assert_array_equal(found, use(x, i))
+
+
+def test_two_threads_train_by_one_function():
+    v = mt.Variable(np.zeros(50, "float32"))
+    optimizer = mt.optimizers.SGD(0.01)
+
+    @mt.function
+    def step(x):
+        with mt.GradientTape() as tape:
+            loss = mt.reduce_sum(v * x)
+        optimizer.apply_gradients([(tape.gradient(loss, v), v)])
+
+    x = mt.constant(np.ones(50, "float32"))
+    for _ in range(3):
+        step(x)
+    threads = [threading.Thread(target=lambda: [step(x) for _ in range(100)]) for _ in range(3)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    np.testing.assert_allclose(v, np.full(50, -3.03), rtol=1e-4)
+    assert int(optimizer.iterations) == 303

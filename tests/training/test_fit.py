@@ -225,7 +225,7 @@ def test_sequential_comes_back_from_its_configuration(capsys):
         ((np.where(X > 2, np.nan, X), Y), ValueError, "`x` holds nan at"),
         ((pd.DataFrame({"a": ["u", "v"], "b": [1, 2]}), [1.0, 2.0]), TypeError, "the column a"),
         ((X, Y, 0), ValueError, "`batch_size` must be a positive integer, received 0"),
-        ((X, Y, 32, 0), ValueError, "`epochs` must be a positive integer"),
+        ((X, Y, 32, -1), ValueError, "`epochs` must be a positive integer"),
         (([[1.0], [1.0, 2.0]], Y[:2]), ValueError, "rows have different lengths"),
         ((5,), TypeError, "an array, a table or an iterable"),
     ],
@@ -240,7 +240,7 @@ def test_bad_data_are_refused_before_training(arguments, error, message):
 
 def test_mistakes_in_compile_are_named():
     model = mt.Sequential([layers.Dense(1)])
-    with pytest.raises(RuntimeError, match=r"Call `model.compile\(optimizer, loss\)` before `model.fit`"):
+    with pytest.raises(ValueError, match=r"You must call `compile\(\)` before `fit\(\)`"):
         model.fit(X, Y)
     for options, message in (({"loss": "msee"}, "mse"), ({"optimizer": "adm"}, "adam"), ({"metrics": ["maee"]}, "mae")):
         with pytest.raises(ValueError, match=message):

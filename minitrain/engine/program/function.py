@@ -35,20 +35,21 @@ class Trace:
         self.tries = 0
         self.programs: list[Program] = []  # those that no thread is running now
         self.layers: list[tuple[Any, int]] = []
-        self.seeds = Changes.seeds
+        self.containers: list[tuple[Any, str, Any]] = []  # lists and dicts of layers, which may change unseen
+        self.changes = Changes.count
         self.is_ready = False
         self.is_done = False  # whether the call that is or was recorded last has come to its end
         self.structure: Any = None  # of the outputs, for whoever calls `record`
 
     def is_current(self) -> bool:
         """Whether nothing has changed that the recording saw but the signature does not show."""
-        if self.seeds != Changes.seeds:
+        if self.changes != Changes.count:
             return False
         for reference, version in self.layers:
             layer = reference()
             if layer is None or layer._version != version:
                 return False
-        return True
+        return all(_members(reference(), name) == members for reference, name, members in self.containers)
 
     def record(self, function: Callable[..., Any], inputs: list[Tensor], *, is_lenient: bool = False) -> list[Tensor]:
         """Call `function(*inputs)`, which gives a list of Tensors, and record it.
@@ -66,7 +67,13 @@ class Trace:
         self.tries += 1
         before, self.recording = self.recording, recording
         self.layers = [(weakref.ref(each), each._version) for each in recording.layers]
-        self.seeds = Changes.seeds
+        self.containers = [
+            (weakref.ref(each), name, _members(each, name))
+            for each in recording.layers
+            for name, value in vars(each).items()
+            if name[0] != "_" and isinstance(value, (list, dict))
+        ]
+        self.changes = Changes.count
         recording.layers = []
         if before is not None:
             difference = before.difference(recording)
@@ -92,6 +99,18 @@ class Trace:
     def give(self, program: Program) -> None:
         """Give a program back that `take` gave."""
         self.programs.append(program)
+
+
+def _members(layer: Any, name: str) -> Any:
+    """What a list or dict of a layer holds now, in a form that can be compared."""
+    value = getattr(layer, name, None)
+    if isinstance(value, dict):
+        return [(key, _plain(each)) for key, each in value.items()]
+    return [_plain(each) for each in value] if isinstance(value, list) else None
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, (bool, int, float, str, type(None))) else id(value)
 
 
 class Function:

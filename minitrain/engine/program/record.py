@@ -15,7 +15,7 @@ import numpy as np
 
 from minitrain.engine.primitive import ops
 from minitrain.engine.tensor import Tensor
-from minitrain.engine.trail import STATE, Record, Trail, refresh, user_line
+from minitrain.engine.trail import STATE, Changes, Record, Trail, refresh, user_line
 from minitrain.engine.variable import Variable
 from minitrain.errors import TapeError
 
@@ -32,12 +32,6 @@ class CannotReplay(TapeError):  # noqa: N818  # named as what it says
 
 
 LOOK_UP = "a look-up of values"  # how layers take values out that no operation of minitrain's computes
-
-
-class Changes:
-    """Counts what programs cannot see in a signature: seeds that are set anew."""
-
-    seeds = 0
 
 
 class Effect:

@@ -1,0 +1,666 @@
+"""MLPRegressor and MLPClassifier: scikit-learn's multi-layer perceptrons, argument for argument, and more.
+
+What scikit-learn names keeps its name and meaning: stopping rules, L2 term, schedules of "sgd", warm starts.
+New are losses, metrics, dropout, normalization, weight decay, optimizer and schedule objects, class weights,
+callbacks, a validation set of one's own, and tables as they are. By default inputs are encoded and targets scaled:
+with `encoding=None` and `target_scaling=False` what is trained is scikit-learn's.
+"""
+
+from __future__ import annotations
+
+import copy
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+import scipy.optimize
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import accuracy_score, r2_score
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+
+from minitrain import activations, layers, optim
+from minitrain.engine.convert import as_tensor
+from minitrain.engine.tape import GradientTape
+from minitrain.errors import InvalidArgumentError
+from minitrain.layers.core import Input
+from minitrain.models import Model
+from minitrain.optim.base import Optimizer
+from minitrain.optim.schedules import LearningRateSchedule
+from minitrain.sklearn.base import (
+    ROWS,
+    SEEDS,
+    Criterion,
+    LabelTargets,
+    NetworkEstimator,
+    NumberTargets,
+    checked_encoding,
+    compile_with,
+    label_loss,
+    number_loss,
+    own_stream,
+    warn_unless,
+)
+from minitrain.sklearn.encoding import Embedded, is_sparse
+from minitrain.training.callbacks import Callback
+
+Array = Any
+ACTIVATIONS = {"identity": "linear", "logistic": "sigmoid"}  # scikit-learn's names that Keras has others for
+OUTPUT_ACTIVATIONS = {"identity": None, "logistic": "sigmoid", "softmax": "softmax", "exp": "exponential"}
+NORMALIZATIONS = {"batch": ("BatchNormalization", {"momentum": 0.9}), "layer": ("LayerNormalization", {})}
+SMALLEST_RATE = 1e-6  # where an adaptive learning rate ends, as in scikit-learn
+
+
+class StoppingRules(Callback):
+    """scikit-learn's rules after each epoch: the curves, patience, the learning rate of "sgd", the best weights."""
+
+    def __init__(self, estimator: Any, rows: int, held_out: tuple[Any, ...] | None) -> None:
+        self.estimator = estimator
+        self.rows = rows
+        self.held_out = held_out
+        self.has_stopped = False
+        self.best_weights: list[Array] | None = None
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        net = self.estimator
+        net.n_iter_ += 1
+        net.t_ += self.rows
+        net.loss_ = float((logs or {})["loss"])
+        net.loss_curve_.append(net.loss_)
+        if net.verbose:
+            print(f"Iteration {net.n_iter_}, loss = {net.loss_:.8f}")
+        if self.held_out is not None:
+            self._look_at_score()
+        else:
+            is_worse = net.loss_ > net.best_loss_ - net.tol
+            net._no_improvement_count = net._no_improvement_count + 1 if is_worse else 0
+            net.best_loss_ = min(net.best_loss_, net.loss_)
+        if net.solver == "sgd" and isinstance(net.learning_rate, str) and net.learning_rate == "invscaling":
+            self.model.optimizer.learning_rate = net.learning_rate_init / (net.t_ + 1) ** net.power_t
+        if net._no_improvement_count > net.n_iter_no_change:
+            self._stop()
+
+    def _look_at_score(self) -> None:
+        net = self.estimator
+        score = net._score_of(*self.held_out)
+        net.validation_scores_.append(score)
+        if net.verbose:
+            print(f"Validation score: {score:f}")
+        is_worse = score < net.best_validation_score_ + net.tol
+        net._no_improvement_count = net._no_improvement_count + 1 if is_worse else 0
+        if score > net.best_validation_score_:
+            net.best_validation_score_ = score
+            self.best_weights = self.model.get_weights()
+
+    def _stop(self) -> None:
+        """Stop, or with an adaptive learning rate go on with a fifth of it, as long as it is not too small."""
+        net = self.estimator
+        if net.verbose:
+            what = "Training loss" if self.held_out is None else "Validation score"
+            said = f"{what} did not improve more than tol={net.tol:f} for {net.n_iter_no_change} consecutive epochs."
+        if net.solver == "sgd" and isinstance(net.learning_rate, str) and net.learning_rate == "adaptive":
+            rate = float(self.model.optimizer.learning_rate)
+            if rate > SMALLEST_RATE:
+                self.model.optimizer.learning_rate = rate / 5.0
+                net._no_improvement_count = 0
+                if net.verbose:
+                    print(f"{said} Setting learning rate to {rate / 5.0:f}")
+                return
+        if net.verbose:
+            print(f"{said} Stopping.")
+        self.has_stopped = self.model.stop_training = True
+
+
+class MultilayerPerceptron(NetworkEstimator):
+    """What both share: parameters, the network, the solvers. Subclasses say what the targets are."""
+
+    # What a subclass does not offer as a parameter has scikit-learn's default.
+    solver: Any = "adam"
+    learning_rate: Any = "constant"
+    power_t = 0.5
+    shuffle = True
+    momentum = 0.9
+    nesterovs_momentum = True
+    beta_1 = 0.9
+    beta_2 = 0.999
+    epsilon = 1e-8
+    max_fun = 15000
+    metrics: Any = None
+    normalization: Any = None
+    weight_decay: Any = None
+    class_weight: Any = None
+
+    # ------------------------------------------------------------------------------------------------------- parameters
+
+    def _check_parameters(self) -> None:
+        for name, low, high in (
+            ("alpha", 0, np.inf),
+            ("learning_rate_init", 0, np.inf),
+            ("power_t", 0, np.inf),
+            ("tol", 0, np.inf),
+            ("momentum", 0, 1),
+            ("validation_fraction", 0, 1),
+            ("beta_1", 0, 1),
+            ("beta_2", 0, 1),
+            ("epsilon", 0, np.inf),
+            ("n_iter_no_change", 1, np.inf),
+        ):
+            value = getattr(self, name)
+            if not isinstance(value, Real) or isinstance(value, bool) or not low <= value <= high:
+                raise InvalidArgumentError(f"`{name}` must be a number from {low} to {high}, received {value!r}.")
+        for name in ("max_iter", "max_fun"):
+            value = getattr(self, name)
+            if not isinstance(value, Integral) or value < 1:
+                raise InvalidArgumentError(f"`{name}` must be a positive integer, received {value!r}.")
+        if self.batch_size != "auto" and not (isinstance(self.batch_size, Integral) and self.batch_size >= 1):
+            raise InvalidArgumentError(f"`batch_size` must be 'auto' or a positive integer, not {self.batch_size!r}.")
+        known = ("constant", "invscaling", "adaptive")
+        if self.learning_rate not in known and not isinstance(self.learning_rate, LearningRateSchedule):
+            raise InvalidArgumentError(
+                f"`learning_rate` must be one of {known} or a schedule, received {self.learning_rate!r}. The number is "
+                "`learning_rate_init`."
+            )
+        if self._is_lbfgs() and (self.early_stopping or self._dropouts()):
+            raise InvalidArgumentError("The solver 'lbfgs' takes neither dropout nor early stopping: use 'adam'.")
+        checked_encoding(self.encoding)
+
+    def _is_lbfgs(self) -> bool:
+        return isinstance(self.solver, str) and self.solver == "lbfgs"
+
+    def _units(self) -> list[int]:
+        sizes = self.hidden_layer_sizes
+        listed = list(sizes) if hasattr(sizes, "__iter__") else [sizes]
+        if any(not isinstance(each, Integral) or each <= 0 for each in listed):
+            raise InvalidArgumentError(f"`hidden_layer_sizes` must be > 0, got {listed}.")
+        return [int(each) for each in listed]
+
+    def _dropouts(self) -> list[float]:
+        """The rate after each hidden layer; empty without dropout."""
+        if not np.any(self.dropout):
+            return []
+        units = self._units()
+        rates = [self.dropout] * len(units) if isinstance(self.dropout, Real) else list(self.dropout)
+        if len(rates) != len(units):
+            raise InvalidArgumentError(f"`dropout` must be a rate, or one for each hidden layer, not {self.dropout!r}.")
+        return [float(each) for each in rates]
+
+    def _optimizer(self) -> Optimizer:
+        rate = self.learning_rate if isinstance(self.learning_rate, LearningRateSchedule) else self.learning_rate_init
+        if isinstance(self.solver, Optimizer):
+            return type(self.solver).from_config(self.solver.get_config())
+        decay = {} if self.weight_decay is None else {"weight_decay": self.weight_decay}
+        if self.solver == "adam":
+            made = optim.Adam(rate, self.beta_1, self.beta_2, self.epsilon, **decay)
+        elif self.solver == "sgd":
+            made = optim.SGD(rate, self.momentum, self.nesterovs_momentum, **decay)
+        else:
+            made = optim.get({"class_name": self.solver, "config": {"learning_rate": rate, **decay}})
+        if self.weight_decay is not None:
+            made.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+        return made
+
+    # ----------------------------------------------------------------------------------------------------- the network
+
+    def _build(self, width: int, dtype: Any, rng: Any) -> None:
+        """Make `model_` for a matrix of so many columns, its weights drawn as scikit-learn draws them."""
+        dtype = np.dtype(dtype).name
+        units = [*self._units(), self._output_units()]
+        rates = self._dropouts()
+        out = x = Input((width,), dtype=dtype, name="x")
+        sizes = getattr(self.encoder_, "embedded_sizes_", None)
+        if sizes:
+            out = Embedded(sizes, seed=int(rng.randint(SEEDS)), dtype=dtype, name="embedded")(out)
+        function = activations.get(ACTIVATIONS.get(self.activation, self.activation) if self.activation else None)
+        dense = []
+        for place, count in enumerate(units[:-1]):
+            plain = self.normalization is None
+            kernel = layers.Dense(
+                count,
+                function if plain else None,
+                kernel_initializer="zeros",
+                dtype=dtype,
+                name=f"hidden_{place}",
+            )
+            out = kernel(out)
+            dense.append(kernel)
+            if not plain:
+                out = self._normalized(place, dtype)(out)
+                out = layers.Activation(function, dtype=dtype, name=f"activation_{place}")(out)
+            if rates and rates[place]:
+                seed = int(rng.randint(SEEDS))
+                out = layers.Dropout(rates[place], seed=seed, dtype=dtype, name=f"dropout_{place}")(out)
+        last = layers.Dense(units[-1], kernel_initializer="zeros", dtype=dtype, name="output")
+        out = last(out)
+        link = self._last_layer(dtype)
+        out = out if link is None else link(out)
+        for each in [*dense, last]:
+            self._draw_weights(each, rng)
+        self.model_ = Model(x, out, name="network", dtype=dtype)
+        self.n_layers_ = len(units) + 1
+
+    def _last_layer(self, dtype: str) -> Any:
+        """What follows the last dense layer, or None."""
+        link = OUTPUT_ACTIVATIONS[self.out_activation_]
+        return None if link is None else layers.Activation(link, dtype=dtype, name=link)
+
+    def _normalized(self, place: int, dtype: str) -> Any:
+        if self.normalization not in NORMALIZATIONS:
+            raise InvalidArgumentError(
+                f"`normalization` must be None or one of {tuple(NORMALIZATIONS)}, received {self.normalization!r}."
+            )
+        name, options = NORMALIZATIONS[self.normalization]
+        return getattr(layers, name)(dtype=dtype, name=f"normalization_{place}", **options)
+
+    def _draw_weights(self, layer: Any, rng: Any) -> None:
+        """Uniform weights within sqrt(6 / (i + o)), for the logistic activation sqrt(2 / (i + o)). Source: Glorot and
+        Bengio (2010), eq. 16, with scikit-learn's biases drawn alike."""
+        shape = tuple(layer.kernel.shape)
+        bound = np.sqrt((2.0 if self.activation == "logistic" else 6.0) / sum(shape))
+        layer.kernel.assign(rng.uniform(-bound, bound, shape).astype(layer.dtype))
+        layer.bias.assign(rng.uniform(-bound, bound, shape[1]).astype(layer.dtype))
+
+    def _dense_layers(self) -> list[Any]:
+        return [each for each in self.model_.layers if isinstance(each, layers.Dense)]
+
+    @property
+    def coefs_(self) -> list[Array]:
+        """The kernels of the layers, (i, o) each."""
+        return [each.kernel.numpy() for each in self._dense_layers()]
+
+    @property
+    def intercepts_(self) -> list[Array]:
+        """The biases of the layers, (o,) each."""
+        return [each.bias.numpy() for each in self._dense_layers()]
+
+    # -------------------------------------------------------------------------------------------------------- training
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, validation_data: Any = None) -> Any:  # noqa: N803
+        """Train on a table X (n, columns) and targets y.
+
+        `sample_weight`: (n,), a weight of two is a row that is there twice. `validation_data`: (X, y) or (X, y,
+        sample_weight), whose loss goes into `history_`, and which early stopping looks at in the place of a share of X.
+        """
+        return self._fit(X, y, sample_weight, validation_data=validation_data)
+
+    def _fit_epoch(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Any:  # noqa: N803
+        if self.early_stopping:
+            raise ValueError("partial_fit does not support early_stopping=True")
+        return self._fit(X, y, sample_weight, is_partial=True, classes=classes)
+
+    def _fit(
+        self,
+        X: Any,  # noqa: N803
+        y: Any,
+        sample_weight: Any,
+        validation_data: Any = None,
+        is_partial: bool = False,
+        classes: Any = None,
+    ) -> Any:
+        self._check_parameters()
+        is_first = not hasattr(self, "model_") or not (self.warm_start or is_partial)
+        X, y, weight = self._checked(X, y, sample_weight, is_first)  # noqa: N806
+        rng = check_random_state(self.random_state)
+        if is_first:
+            self._learn_inputs(X, weight)
+        matrix = self._matrix(X)
+        self._meet_targets(y, weight, classes, is_first=is_first, is_partial=is_partial)
+        weight = self._class_weighted(y, weight) if self.class_weight is not None else weight
+        if is_first:
+            self._start(matrix, rng)
+        if is_first or not is_partial:
+            self._compile()
+        self.n_iter_ = 0
+        if self._is_lbfgs():
+            self._minimise(matrix, self._network_targets(y), weight)
+        else:
+            validation = self._checked_validation(validation_data)
+            self._descend(matrix, y, weight, validation, 1 if is_partial else self.max_iter, rng, warns=not is_partial)
+        self._need_finite_weights()
+        return self
+
+    def _start(self, matrix: Any, rng: Any) -> None:
+        """A new network, and curves that begin."""
+        with own_stream(0):  # nothing is drawn from it: weights come from `rng`
+            self._build(matrix.shape[1], matrix.dtype, rng)
+        self.t_ = 0
+        self._no_improvement_count = 0
+        self.loss_curve_: list[float] = []
+        self.best_loss_: float | None = None if self.early_stopping else np.inf
+        self.validation_scores_: list[float] | None = [] if self.early_stopping else None
+        self.best_validation_score_: float | None = -np.inf if self.early_stopping else None
+
+    def _compile(self) -> None:
+        kernels = [each.kernel for each in self._dense_layers()]
+        criterion = Criterion(self._loss_function(), self.alpha, kernels)
+        optimizer = optim.SGD() if self._is_lbfgs() else self._optimizer()
+        compile_with(self.model_, optimizer, criterion, self.metrics)
+
+    def _checked_validation(self, given: Any) -> tuple[Any, Array, Array | None] | None:
+        if given is None:
+            return None
+        if not isinstance(given, (tuple, list)) or len(given) not in (2, 3):
+            raise InvalidArgumentError("`validation_data` must be (X, y) or (X, y, sample_weight).")
+        x, y, weight = (*given, None)[:3]
+        x, y, weight = self._checked(x, y, weight, reset=False)
+        return self._matrix(x), y, weight
+
+    def _descend(self, matrix: Any, y: Array, weight: Any, validation: Any, epochs: int, rng: Any, warns: bool) -> None:
+        """Train by steps on batches, until the rules say stop."""
+        held_out = validation if self.early_stopping else None
+        if self.early_stopping and validation is None:
+            matrix, y, weight, held_out = self._held_out(matrix, y, weight, rng)
+        rows = len(y)
+        warn_unless(self.batch_size == "auto" or self.batch_size <= rows, "Got `batch_size` larger than sample size.")
+        batch_size = min(200 if self.batch_size == "auto" else int(self.batch_size), rows)
+        rules = StoppingRules(self, rows, held_out)
+        listed = [*(copy.copy(each) for each in self.callbacks or ()), rules]  # `fit` leaves parameters as they are
+        dtype = matrix.dtype
+        targets = self._network_targets(y)
+        data = None
+        if validation is not None:
+            given = None if validation[2] is None else validation[2].astype(dtype)
+            data = (validation[0], self._network_targets(validation[1]), *([] if given is None else [given]))
+        with own_stream(int(rng.randint(SEEDS))):
+            try:
+                self.model_.fit(
+                    matrix,
+                    targets,
+                    batch_size=batch_size,
+                    epochs=epochs,
+                    verbose=0,
+                    callbacks=listed,
+                    sample_weight=None if weight is None else weight.astype(dtype),
+                    shuffle=bool(self.shuffle) and batch_size < rows,
+                    validation_data=data,
+                )
+            except KeyboardInterrupt:
+                warn_unless(False, "Training interrupted by user.")
+        self.history_ = dict(self.model_.history.history)
+        self.model_.history = None  # it holds the callbacks' model, and so would every pickle
+        if rules.best_weights is not None:
+            self.model_.set_weights(rules.best_weights)
+        warn_unless(
+            rules.has_stopped or not warns or self.n_iter_ < self.max_iter,
+            f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the optimization hasn't converged "
+            "yet.",
+            ConvergenceWarning,
+        )
+
+    def _held_out(self, matrix: Any, y: Array, weight: Any, rng: Any) -> tuple[Any, Array, Any, Any]:
+        """What is trained on, and a share for early stopping; of two classes both keep their shares."""
+        stratify = y if isinstance(self, LabelTargets) and self._label_kind == "binary" else None
+        train, held = train_test_split(
+            np.arange(len(y)), test_size=self.validation_fraction, random_state=rng, stratify=stratify
+        )
+        if len(held) < 2:
+            raise ValueError(
+                "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
+            )
+        weights = (None, None) if weight is None else (weight[train], weight[held])
+        return matrix[train], y[train], weights[0], (matrix[held], y[held], weights[1])
+
+    def _minimise(self, matrix: Any, targets: Array, weight: Array | None) -> None:
+        """Minimise over all rows at once by L-BFGS, in float64. Source: Liu and Nocedal (1989)."""
+        x = as_tensor(matrix.toarray() if is_sparse(matrix) else matrix)
+        y = as_tensor(targets)
+        w = None if weight is None else as_tensor(weight.astype(matrix.dtype))
+        variables = self.model_.trainable_variables
+        sizes = np.cumsum([int(np.prod(each.shape)) for each in variables])[:-1]
+
+        def value_and_gradient(flat: Array) -> tuple[float, Array]:
+            for each, part in zip(variables, np.split(flat, sizes), strict=True):
+                each.assign(part.reshape(tuple(each.shape)).astype(matrix.dtype))
+            with GradientTape() as tape:
+                loss = self.model_.compute_loss(x, y, self.model_(x, training=True), w)
+            grads = tape.gradient(loss, variables)
+            return float(loss), np.concatenate([each.numpy().ravel() for each in grads]).astype(np.float64)
+
+        start = np.concatenate([each.numpy().ravel() for each in variables]).astype(np.float64)
+        options = {"maxfun": self.max_fun, "maxiter": self.max_iter, "gtol": self.tol}
+        found = scipy.optimize.minimize(value_and_gradient, start, method="L-BFGS-B", jac=True, options=options)
+        self.loss_ = value_and_gradient(found.x)[0]
+        self.best_loss_ = self.loss_
+        self.n_iter_ = max(1, min(int(found.nit), self.max_iter))
+        self.history_ = {"loss": [self.loss_]}
+        if self.verbose:
+            print(f"L-BFGS: {self.n_iter_} iterations, loss = {self.loss_:.8f}")
+        warn_unless(
+            found.status != 1,
+            f"lbfgs failed to converge after {self.n_iter_} iteration(s) (status=1): {found.message}. Increase the "
+            "number of iterations (max_iter) or scale the data.",
+            ConvergenceWarning,
+        )
+
+    def _output_units(self) -> int:
+        return self.n_outputs_
+
+
+class MLPRegressor(NumberTargets, MultilayerPerceptron):
+    """A multi-layer perceptron for numbers.
+
+    As scikit-learn's of that name: `hidden_layer_sizes`, `activation` (or any of minitrain's), `solver`, `alpha`,
+    `batch_size`, `learning_rate`, `learning_rate_init`, `power_t`, `max_iter` (the epochs), `shuffle`, `random_state`,
+    `tol`, `verbose`, `warm_start`, `momentum`, `nesterovs_momentum`, `early_stopping`, `validation_fraction`, `beta_1`,
+    `beta_2`, `epsilon`, `n_iter_no_change`, `max_fun`. And:
+
+    `loss`: "squared_error", "poisson", or any loss of minitrain's. `solver`: also a name of, or an Optimizer.
+    `learning_rate`: also a schedule. `metrics`: of the network's outputs, in `history_`. `dropout`: a rate, or one for
+    each hidden layer. `normalization`: "batch" or "layer". `weight_decay`: of the kernels, decoupled. `encoding`:
+    "auto" for a TableEncoder, None for a matrix as it is, or a transformer. `target_scaling`: whether the network sees
+    targets of mean 0 and deviation 1; predictions are in the targets' unit all the same, losses in the network's.
+
+    float32 trains in float32, all else in float64. `model_` is the network, `encoder_` what turns tables into its
+    matrix, `history_` the results of each epoch.
+
+    >>> x = np.linspace(-2, 2, 200)[:, None]
+    >>> net = MLPRegressor(hidden_layer_sizes=(20,), solver="lbfgs", random_state=0).fit(x, 100 * x[:, 0] ** 2)
+    >>> bool(abs(net.predict([[1.0]])[0] - 100) < 5)
+    True
+    """
+
+    def __init__(
+        self,
+        loss: Any = "squared_error",
+        hidden_layer_sizes: Any = (100,),
+        activation: Any = "relu",
+        *,
+        solver: Any = "adam",
+        alpha: float = 0.0001,
+        batch_size: Any = "auto",
+        learning_rate: Any = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: Any = None,
+        tol: float = 1e-4,
+        verbose: bool = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+        metrics: Any = None,
+        dropout: Any = 0.0,
+        normalization: Any = None,
+        weight_decay: float | None = None,
+        callbacks: Any = None,
+        encoding: Any = "auto",
+        target_scaling: bool = True,
+    ) -> None:
+        self.loss = loss
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.solver = solver
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
+        self.max_iter = max_iter
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.tol = tol
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.n_iter_no_change = n_iter_no_change
+        self.max_fun = max_fun
+        self.metrics = metrics
+        self.dropout = dropout
+        self.normalization = normalization
+        self.weight_decay = weight_decay
+        self.callbacks = callbacks
+        self.encoding = encoding
+        self.target_scaling = target_scaling
+
+    @available_if(lambda self: not self._is_lbfgs())
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:  # noqa: N803
+        """One epoch on these rows, going on from the calls before; encoding and scaling are those of the first."""
+        return self._fit_epoch(X, y, sample_weight)
+
+    def _meet_targets(self, y: Array, weight: Any, classes: Any, *, is_first: bool, is_partial: bool) -> None:
+        if self._needs_positive_targets() and (y < 0).any():
+            raise ValueError(f"Some value(s) of y are negative, and the loss is poisson: the smallest is {y.min()}.")
+        if is_first:
+            self._learn_targets(y, weight)
+            self.out_activation_ = "exp" if self._needs_positive_targets() else "identity"
+
+    def _needs_positive_targets(self) -> bool:
+        return isinstance(self.loss, str) and self.loss == "poisson"
+
+    def _network_targets(self, y: Array) -> Array:
+        return self._encoded_targets(y, self.model_.dtype)
+
+    def _loss_function(self) -> Any:
+        return number_loss(self.loss)
+
+    def _score_of(self, matrix: Any, y: Array, weight: Any) -> float:
+        y_pred = self._in_units(self._outputs_of(matrix))
+        return r2_score(y, y_pred, sample_weight=weight) if np.isfinite(y_pred).all() else np.nan
+
+
+class MLPClassifier(LabelTargets, MultilayerPerceptron):
+    """A multi-layer perceptron for labels: of two classes or more, or several labels of 0 and 1 a row.
+
+    As scikit-learn's of that name, and with the further parameters of `MLPRegressor`, but for `target_scaling`. `loss`:
+    "log_loss", or any loss of minitrain's, of probabilities and one-hot labels (class numbers for the sparse ones).
+    `class_weight`: "balanced", or a dict from labels to factors.
+    """
+
+    def __init__(
+        self,
+        hidden_layer_sizes: Any = (100,),
+        activation: Any = "relu",
+        *,
+        solver: Any = "adam",
+        alpha: float = 0.0001,
+        batch_size: Any = "auto",
+        learning_rate: Any = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: Any = None,
+        tol: float = 1e-4,
+        verbose: bool = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+        loss: Any = "log_loss",
+        metrics: Any = None,
+        dropout: Any = 0.0,
+        normalization: Any = None,
+        weight_decay: float | None = None,
+        class_weight: Any = None,
+        callbacks: Any = None,
+        encoding: Any = "auto",
+    ) -> None:
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.solver = solver
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
+        self.max_iter = max_iter
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.tol = tol
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.n_iter_no_change = n_iter_no_change
+        self.max_fun = max_fun
+        self.loss = loss
+        self.metrics = metrics
+        self.dropout = dropout
+        self.normalization = normalization
+        self.weight_decay = weight_decay
+        self.class_weight = class_weight
+        self.callbacks = callbacks
+        self.encoding = encoding
+
+    @available_if(lambda self: not self._is_lbfgs())
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Any:  # noqa: N803
+        """One epoch on these rows, going on from the calls before; the first call says all `classes`."""
+        self._need_classes(classes)
+        return self._fit_epoch(X, y, sample_weight, classes)
+
+    def decision_function(self, X: Any) -> Array:  # noqa: N803
+        """The logits: (n, k), for two classes (n,), positive for the second."""
+        check_is_fitted(self)
+        matrix = self._matrix(self._checked_inputs(X, reset=False))
+        found = []
+        for start in range(0, matrix.shape[0], ROWS):
+            rows = matrix[start : start + ROWS]
+            out = as_tensor(rows.toarray() if is_sparse(rows) else rows)
+            for layer in self.model_.layers[1:-1]:  # between the input and the link
+                out = layer(out, training=False)
+            found.append(out.numpy())
+        logits = np.concatenate(found)
+        return logits[:, 0] if self._label_kind == "binary" else logits
+
+    def _meet_targets(self, y: Array, weight: Any, classes: Any, *, is_first: bool, is_partial: bool) -> None:
+        if is_first:
+            self._learn_labels(y, classes)
+            self.out_activation_ = "softmax" if self._label_kind == "multiclass" else "logistic"
+        if not is_first or classes is not None:
+            self._need_known_labels(y, all_of_them=self.warm_start and not is_partial)
+
+    def _network_targets(self, y: Array) -> Array:
+        return self._encoded_targets(y, self.model_.dtype, label_loss(self.loss, self._label_kind)[1])
+
+    def _loss_function(self) -> Any:
+        return label_loss(self.loss, self._label_kind)[0]
+
+    def _score_of(self, matrix: Any, y: Array, weight: Any) -> float:
+        proba = self._outputs_of(matrix)
+        return accuracy_score(y, self._labels(proba), sample_weight=weight) if np.isfinite(proba).all() else np.nan

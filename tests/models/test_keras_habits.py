@@ -1,0 +1,156 @@
+"""What scripts and guides written for Keras do: names, results and errors that they count on."""
+
+import numpy as np
+import pytest
+from minitrain.keras import layers
+
+from minitrain import keras
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(16, 3)).astype("float32")
+Y = RNG.normal(size=(16, 1)).astype("float32")
+
+
+def model(cls=keras.Sequential, **options):
+    made = cls([keras.Input((3,)), layers.Dense(1)])
+    made.compile(**{"optimizer": "sgd", "loss": "mse", **options})
+    return made
+
+
+def test_a_train_step_as_the_guide_writes_it():
+    class Own(keras.Sequential):
+        def train_step(self, data):
+            x, y = data
+            with keras.GradientTape() as tape:
+                y_pred = self(x, training=True)
+                loss = self.compute_loss(x=x, y=y, y_pred=y_pred)
+            gradients = tape.gradient(loss, self.trainable_variables)
+            self.optimizer.apply_gradients(zip(gradients, self.trainable_variables))
+            for metric in self.metrics:
+                if metric.name == "loss":
+                    metric.update_state(loss)
+                else:
+                    metric.update_state(y, y_pred)
+            return {metric.name: metric.result() for metric in self.metrics}
+
+    history = model(Own, metrics=["mae"]).fit(X, Y, epochs=2, verbose=0).history
+    assert list(history) == ["loss", "mae"]
+
+
+def test_compute_metrics_of_ones_own_gives_the_results():
+    class Own(keras.Sequential):
+        def compute_metrics(self, x, y, y_pred, sample_weight=None):
+            return super().compute_metrics(x, y, y_pred, sample_weight) | {"extra": 1.0}
+
+    made = model(Own, metrics=["mae"])
+    assert made.fit(X, Y, batch_size=4, verbose=0).history["extra"] == [1.0]
+    assert int(made.optimizer.iterations) == 4
+    assert made.evaluate(X, Y, verbose=0, return_dict=True)["extra"] == 1.0
+
+
+def test_metrics_of_ones_own_as_the_guide_writes_them():
+    class Hits(keras.metrics.Metric):
+        def __init__(self, name="hits", **kwargs):
+            super().__init__(name=name, **kwargs)
+            self.total = self.add_weight(name="total", initializer="zeros")
+
+        def update_state(self, y_true, y_pred, sample_weight=None):
+            self.total.assign_add(keras.ops.sum(keras.ops.cast(y_pred > 0, "float32")))
+
+        def result(self):
+            return {"hits": self.total, "twice": self.total * 2}
+
+    found = model(metrics=[Hits()]).evaluate(X, Y, verbose=0, return_dict=True)
+    assert found["twice"] == 2 * found["hits"]
+
+
+def test_metric_objects_count_once():
+    made = model(metrics=[keras.metrics.MeanAbsoluteError()])
+    made.evaluate(X, Y, verbose=0)
+    assert made.metrics_names == ["loss", "mean_absolute_error"]
+
+
+def test_train_on_batch_gives_the_results_of_its_batch():
+    made = model()
+    made.train_on_batch(X, Y)
+    expected = made.evaluate(X[:4], Y[:4], verbose=0)
+    assert made.train_on_batch(X[:4], Y[:4]) == pytest.approx(expected)
+
+
+def test_old_names_of_batch_hooks_are_called():
+    called = []
+
+    class Own(keras.callbacks.Callback):
+        def on_batch_end(self, batch, logs=None):
+            called.append((batch, "loss" in logs))
+
+    model().fit(X, Y, batch_size=8, verbose=0, callbacks=[Own()])
+    assert called == [(0, True), (1, True)]
+
+
+def test_weights_may_be_given_for_one_output_alone():
+    x = keras.Input((3,))
+    made = keras.Model(x, [layers.Dense(1, name="a")(x), layers.Dense(1, name="b")(x)])
+    made.compile("sgd", "mse")
+    made.fit(X, [Y, Y], sample_weight=[np.ones(16), None], verbose=0)
+    with pytest.raises(AttributeError):
+        _ = keras.Sequential([layers.Dense(1)]).output
+    assert not hasattr(keras.Sequential([layers.Dense(1)]), "inputs")
+
+
+def test_objects_go_to_plain_data_and_back():
+    data = keras.saving.serialize_keras_object({"layer": layers.Dense(3, name="d"), "list": [1, "relu"]})
+    back = keras.saving.deserialize_keras_object(data)
+    assert back["layer"].units == 3
+    assert (
+        keras.saving.deserialize_keras_object(
+            keras.saving.serialize_keras_object(keras.optimizers.Adam(0.5))
+        ).get_config()["learning_rate"]
+        == 0.5
+    )
+
+
+def test_a_registered_layer_without_the_base_configuration_comes_back(tmp_path):
+    @keras.saving.register_keras_serializable(package="Habits")
+    class Times(layers.Layer):
+        def __init__(self, factor, **kwargs):
+            super().__init__(**kwargs)
+            self.factor = factor
+
+        def call(self, x):
+            return x * self.factor
+
+        def get_config(self):
+            return {"factor": self.factor}
+
+    x = keras.Input((3,))
+    made = keras.Model(x, Times(2.0)(layers.Dense(2)(x)))
+    made.save(tmp_path / "model.minitrain")
+    twin = keras.models.load_model(tmp_path / "model.minitrain")
+    np.testing.assert_array_equal(twin.predict(X, verbose=0), made.predict(X, verbose=0))
+
+
+def test_shapes_are_computed_without_data():
+    assert layers.Dense(5).compute_output_shape((None, 3)) == (None, 5)
+    assert layers.Concatenate().compute_output_shape([(None, 3), (None, 2)]) == (None, 5)
+    assert keras.ops.shape(keras.Input((3,))) == (None, 3)
+    np.testing.assert_array_equal(
+        layers.Embedding(4, 2, mask_zero=True).compute_mask(np.array([[0, 1]])), [[False, True]]
+    )
+
+
+def test_seed_generators_stand_for_seeds():
+    seeds = keras.random.SeedGenerator(1), keras.random.SeedGenerator(1)
+    one, two = ([keras.random.normal((3,), seed=each).numpy() for _ in range(2)] for each in seeds)
+    np.testing.assert_array_equal(one, two)
+    assert not np.array_equal(one[0], one[1])
+    assert keras.random.randint((5,), 0, 3).numpy().max() < 3
+
+
+def test_no_epochs_train_nothing():
+    assert model().fit(X, Y, epochs=0, verbose=0).history == {}
+
+
+def test_a_model_that_is_born_frozen_stays_so():
+    x = keras.Input((3,))
+    assert keras.Model(x, layers.Dense(1)(x), trainable=False).trainable_weights == []

@@ -1,0 +1,181 @@
+"""TableEncoder: what a table is turned into, and what is said of a table that is not the one that was learned."""
+
+import datetime
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from scipy import sparse
+
+from minitrain.sklearn import MLPClassifier, MLPRegressor, TableEncoder
+
+RNG = np.random.RandomState(0)
+N = 60
+COLUMNS = {
+    "size": RNG.randn(N),
+    "rooms": RNG.randint(1, 9, N),
+    "sold": RNG.rand(N) > 0.5,
+    "kind": np.array(["flat", "house", "hut"])[RNG.randint(0, 3, N)],
+    "city": np.array([f"c{i}" for i in range(20)])[RNG.randint(0, 20, N)],
+    "day": np.datetime64("2024-01-01T05:00:00", "us") + RNG.randint(0, 10**7, N) * np.timedelta64(1, "s"),
+}
+FRAMES = [pd.DataFrame, pl.DataFrame]
+TARGET = COLUMNS["size"] + COLUMNS["sold"]
+
+
+def without(column, values=None, frame=pd.DataFrame):
+    changed = dict(COLUMNS)
+    del changed[column]
+    return frame(changed | (values or {}))
+
+
+@pytest.mark.parametrize("frame", FRAMES)
+def test_every_kind_of_column_is_read(frame):
+    encoder = TableEncoder().fit(frame(COLUMNS))
+    assert [each.kind for each in encoder.columns_] == ["number", "number", "boolean", "category", "category", "date"]
+    out = encoder.transform(frame(COLUMNS))
+    names = list(encoder.get_feature_names_out())
+    assert out.shape == (N, len(names))
+    assert np.isfinite(out).all()
+    np.testing.assert_array_equal(out[:, names.index("sold")], np.where(COLUMNS["sold"], 1.0, -1.0))
+    np.testing.assert_array_equal(out[:, names.index("kind_flat")], COLUMNS["kind"] == "flat")
+    assert names[-1] == "city"
+    assert encoder.embedded_sizes_ == [len(set(COLUMNS["city"])) + 1]
+    assert {"day_day_sin", "day_week_cos"} <= set(names)
+
+
+def test_pandas_and_polars_are_encoded_alike():
+    one, other = (TableEncoder().fit_transform(frame(COLUMNS)) for frame in FRAMES)
+    np.testing.assert_array_equal(one, other)
+
+
+def test_numbers_are_centred_scaled_and_clipped_smoothly():
+    x = np.array([[0.0], [1.0], [2.0], [3.0], [1e30]])  # quartiles 1 and 3; their distance counts four times
+    out = TableEncoder().fit_transform(x)[:, 0]
+    expected = (x[:4, 0] - 2.0) / (4.0 * 2.0 / 1.3489795)
+    np.testing.assert_allclose(out[:4], expected / np.sqrt(1.0 + (expected / 4.5) ** 2))
+    assert out[4] == pytest.approx(4.5)
+    np.testing.assert_array_equal(TableEncoder().fit_transform(np.full((5, 2), 7.0)), np.zeros((5, 2)))
+
+
+def test_normal_numbers_become_standard():
+    out = TableEncoder(clip=None, knots=None).fit_transform(RNG.normal(50.0, 7.0, (20_000, 1)))
+    np.testing.assert_allclose([out.mean(), out.std()], [0.0, 1.0], atol=0.03)
+
+
+def test_ranks_stand_beside_numbers_where_rows_are_many():
+    x = RNG.lognormal(0.0, 3.0, (1000, 1))
+    encoder = TableEncoder().fit(x)
+    assert encoder.get_feature_names_out().tolist() == ["x0", "x0_rank"]
+    ranks = encoder.transform(x)[:, 1]
+    assert (np.diff(ranks[x[:, 0].argsort()]) >= 0).all()
+    np.testing.assert_allclose([ranks.mean(), ranks.std()], [0.0, 1.0], atol=0.1)
+    assert TableEncoder(knots=None).fit_transform(x).shape == (1000, 1)
+
+
+def test_missing_numbers_become_the_median_and_are_told():
+    x = np.array([[1.0, 0.0], [np.nan, 1.0], [3.0, 2.0], [2.0, 3.0]])
+    encoder = TableEncoder().fit(x)
+    assert encoder.get_feature_names_out().tolist() == ["x0", "x1", "x0_missing"]
+    np.testing.assert_array_equal(encoder.transform(x)[1], [0.0, 0.0, 1.0])
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pd.array([1, None, 3, 4], "Int64"),
+        pd.array([True, None, False, True], "boolean"),
+        pd.Series(["a", None, "b", "a"]),
+        pd.Series(["a", None, "b", "a"], dtype="category"),
+        pd.Series(pd.to_datetime(["2024-01-01", None, "2024-05-05", "2025-01-01"])),
+        pd.Series(pd.to_datetime(["2024-01-01", None, "2024-05-05", "2025-01-01"]).tz_localize("Europe/Berlin")),
+        pd.Series([datetime.date(2024, 1, 1), None, datetime.date(2024, 5, 5), datetime.date(2025, 1, 1)]),
+        pd.Series(pd.to_timedelta([1, None, 3, 4], unit="h")),
+        pd.Series([None, None, None, None], dtype=object),
+        pl.Series([1, None, 3, 4]),
+        pl.Series([True, None, False, True]),
+        pl.Series(["a", None, "b", "a"], dtype=pl.Categorical),
+        pl.Series([datetime.datetime(2024, 1, 1), None, datetime.datetime(2024, 5, 5), datetime.datetime(2025, 1, 1)]),
+    ],
+    ids=lambda values: f"{type(values).__module__.split('.')[0]} {values.dtype}",
+)
+def test_what_is_missing_in_a_column_is_no_obstacle(values):
+    frame = (pl if isinstance(values, pl.Series) else pd).DataFrame({"column": values, "other": [1.0, 2.0, 3.0, 4.0]})
+    out = TableEncoder().fit_transform(frame)
+    assert np.isfinite(out).all()
+    assert len(out) == 4
+    net = MLPRegressor(max_iter=3, random_state=0, n_iter_no_change=1, tol=10.0).fit(frame, [1.0, 2.0, 3.0, 4.0])
+    assert np.isfinite(net.predict(frame)).all()
+
+
+def test_weights_mean_repeated_rows():
+    weight = RNG.randint(0, 4, N)
+    table = pd.DataFrame(COLUMNS)
+    weighted = TableEncoder().fit(table, sample_weight=weight)
+    repeated = TableEncoder().fit(table.loc[np.repeat(np.arange(N), weight)])
+    np.testing.assert_array_equal(weighted.transform(table), repeated.transform(table))
+
+
+def test_unknown_categories_are_counted_and_get_no_level():
+    encoder = TableEncoder().fit(pd.DataFrame(COLUMNS))
+    table = pd.DataFrame(COLUMNS).assign(kind=["tent"] * 3 + ["flat"] * (N - 3), city="nowhere")
+    out = encoder.transform(table)
+    assert encoder.n_unknown_ == {"kind": 3, "city": N}
+    names = list(encoder.get_feature_names_out())
+    assert not out[:3, [names.index(each) for each in ("kind_flat", "kind_house", "kind_hut")]].any()
+    assert not out[:, names.index("city")].any()
+
+
+@pytest.mark.parametrize("frame", FRAMES)
+def test_networks_learn_from_a_table_as_it_is(frame):
+    net = MLPRegressor(max_iter=150, learning_rate_init=0.01, tol=0.0, random_state=0, n_iter_no_change=np.inf)
+    with pytest.warns(match="Maximum iterations"):
+        net.fit(frame(COLUMNS), TARGET)
+    assert net.score(frame(COLUMNS), TARGET) > 0.9
+    assert net.n_features_in_ == 6
+    assert list(net.feature_names_in_) == list(COLUMNS)
+    assert next(each.shape for each in net.model_.weights) == (len(set(COLUMNS["city"])) + 1, 9)
+
+
+@pytest.mark.parametrize("frame", FRAMES)
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        (lambda frame: without("rooms", frame=frame), "yet now missing:\n- rooms"),
+        (lambda frame: without("rooms", {"ROOMS": COLUMNS["rooms"]}, frame), "unseen at fit time:\n- ROOMS"),
+        (lambda frame: without("size", {"size": COLUMNS["size"]}, frame), "Column 0 is 'rooms', and was 'size'"),
+        (lambda frame: frame(COLUMNS | {"rooms": COLUMNS["kind"]}), "Column 'rooms' held numbers .* holds categories"),
+        (lambda frame: frame(COLUMNS | {"kind": COLUMNS["rooms"]}), "Column 'kind' held categories"),
+        (lambda frame: frame(COLUMNS | {"day": COLUMNS["size"]}), "Column 'day' held dates"),
+        (lambda frame: frame(COLUMNS | {"size": np.full(N, np.inf)}), "Column 'size' holds an infinity in row 0"),
+        (lambda frame: COLUMNS["size"][:, None], "Give a DataFrame with these columns|X has 1 features"),
+    ],
+    ids=["missing", "renamed", "reordered", "text", "numbers", "no dates", "infinite", "no table"],
+)
+def test_another_table_than_the_learned_one_is_named(frame, table, message):
+    net = MLPRegressor(max_iter=1, n_iter_no_change=1)
+    with pytest.warns(match="Maximum iterations"):
+        net.fit(frame(COLUMNS), TARGET)
+    with pytest.raises((ValueError, TypeError), match=message):
+        net.predict(table(frame))
+
+
+def test_a_plain_matrix_is_left_alone_on_request():
+    x = RNG.randn(30, 3) * 1000
+    net = MLPClassifier(encoding=None, max_iter=1000, tol=1e9, n_iter_no_change=1).fit(x, RNG.randint(0, 2, 30))
+    assert net.encoder_ is None
+    assert net.coefs_[0].shape == (3, 100)
+    with pytest.raises(ValueError, match="NaN"):
+        net.predict(np.full((1, 3), np.nan))
+
+
+def test_sparse_matrices_pass_untouched():
+    x = sparse.random_array((20, 5), density=0.3, random_state=0)
+    assert (TableEncoder().fit_transform(x) != x).nnz == 0
+
+
+def test_frames_of_float32_stay_so():
+    table = pd.DataFrame({"a": np.arange(5, dtype="float32"), "b": np.ones(5, "float32")})
+    assert TableEncoder().fit_transform(table).dtype == np.float32
+    assert TableEncoder().set_output(transform="pandas").fit_transform(table).columns.tolist() == ["a", "b"]

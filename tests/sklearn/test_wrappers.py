@@ -1,0 +1,163 @@
+"""Regressor, Classifier and Transformer: any minitrain model under scikit-learn's contract."""
+
+import pickle
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+import minitrain as mt
+from minitrain.sklearn import Classifier, Regressor, Transformer
+
+RNG = np.random.RandomState(0)
+X = RNG.randn(120, 4)
+Y = 100 + 10 * (X @ np.array([1.0, -2.0, 0.5, 0.0]))
+LABELS = np.array(["low", "mid", "top"])[np.digitize(Y, [90.0, 110.0])]
+
+
+def build(n_features, n_outputs, units=16, activation=None):
+    dense = mt.layers.Dense
+    return mt.Sequential([mt.Input((n_features,)), dense(units, "tanh"), dense(n_outputs, activation)])
+
+
+FAST = {"max_iter": 60, "optimizer__learning_rate": 0.03, "random_state": 0}
+
+
+def test_a_function_builds_the_model_from_the_datas_shape():
+    net = Regressor(build, model__units=8, **FAST).fit(X, Y)
+    assert net.score(X, Y) > 0.95
+    assert net.model_.layers[0].units == 8
+    assert Regressor(build, **FAST).fit(X, np.c_[Y, -Y]).predict(X).shape == (120, 2)
+
+
+def test_a_model_is_cloned_and_left_alone():
+    model = build(4, 1)
+    before = model.get_weights()
+    net = Regressor(model, **FAST).fit(X, Y)
+    assert net.score(X, Y) > 0.95
+    assert net.model_ is not model
+    for one, other in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("activation", [None, "softmax"])
+@pytest.mark.parametrize("classes", [2, 3])
+def test_probabilities_come_from_logits_and_from_softmax_alike(activation, classes):
+    labels = LABELS if classes == 3 else LABELS == "top"
+    outputs = {} if classes == 3 or activation is None else {"n_outputs": 2}
+    given = {f"model__{name}": value for name, value in outputs.items()}
+    net = Classifier(build, model__activation=activation, **given, **FAST).fit(X, labels)
+    proba = net.predict_proba(X)
+    np.testing.assert_allclose(proba.sum(1), 1.0)
+    assert proba.shape == (120, classes)
+    assert net.score(X, labels) > 0.9
+
+
+def test_what_the_model_was_compiled_with_is_taken_over():
+    def compiled(n_features):
+        model = build(n_features, 1)
+        model.compile(mt.optimizers.SGD(0.01, momentum=0.5), "mae", metrics=["mse"])
+        return model
+
+    net = Regressor(compiled, max_iter=3, random_state=0).fit(X, Y)
+    assert type(net.model_.optimizer).__name__ == "SGD"
+    assert net.model_.optimizer.momentum == 0.5
+    assert set(net.history_) == {"loss", "mse"}
+
+
+def test_parameters_with_prefixes_survive_clone_set_params_and_pickle():
+    net = Regressor(build, model__units=8, optimizer="sgd", optimizer__momentum=0.9, fit__epochs=2, loss="huber")
+    net.set_params(loss__delta=0.5, model__units=5)
+    for copied in (clone(net), pickle.loads(pickle.dumps(net))):
+        assert copied.get_params() == net.get_params()
+    fitted = net.fit(X, Y)
+    assert fitted.n_iter_ == 2
+    assert fitted.model_.layers[0].units == 5
+    assert fitted.model_.optimizer.momentum == 0.9
+    assert fitted.model_.loss.function.delta == 0.5
+    with pytest.raises(ValueError, match="Invalid parameter"):
+        net.set_params(units=3)
+    with pytest.raises(TypeError, match="begin with model__"):
+        Regressor(build, epochs=3).fit(X, Y)
+
+
+def test_grid_search_reaches_the_model_and_the_optimizer():
+    grid = {"regressor__model__units": [2, 16], "regressor__optimizer__learning_rate": [1e-5, 0.03]}
+    pipeline = make_pipeline(StandardScaler(), Regressor(build, max_iter=40, random_state=0))
+    found = GridSearchCV(pipeline, grid, cv=2, n_jobs=2).fit(X, Y)
+    assert found.best_params_ == {"regressor__model__units": 16, "regressor__optimizer__learning_rate": 0.03}
+
+
+def test_the_dtype_of_the_input_is_that_of_a_built_model():
+    for dtype in ("float32", "float64"):
+        net = Regressor(build, max_iter=2, random_state=0).fit(X.astype(dtype), Y)
+        assert {each.dtype.name for each in net.model_.weights} == {dtype} == {net.predict(X).dtype.name}
+    assert mt.config.floatx() == "float32"
+
+
+def test_the_same_seed_gives_the_same_bits():
+    def dropping(n_features):
+        return mt.Sequential(
+            [mt.Input((n_features,)), mt.layers.Dense(8, "relu"), mt.layers.Dropout(0.3), mt.layers.Dense(1)]
+        )
+
+    one, other = (Regressor(dropping, max_iter=3, random_state=5).fit(X, Y).predict(X) for _ in range(2))
+    np.testing.assert_array_equal(one, other)
+
+
+def test_images_keep_their_axes():
+    def flat(input_shape, n_outputs):
+        return mt.Sequential([mt.Input(input_shape), mt.layers.Flatten(), mt.layers.Dense(n_outputs)])
+
+    images = RNG.randn(60, 3, 3, 1)
+    net = Classifier(flat, **FAST).fit(images, images[:, 1, 1, 0] > 0)
+    assert net.score(images, images[:, 1, 1, 0] > 0) > 0.9
+
+
+def test_labels_of_several_kinds_at_once():
+    y = np.c_[X[:, 0] > 0, X[:, 1] > 0].astype(int)
+    net = Classifier(build, **FAST).fit(X, y)
+    assert net.predict_proba(X).shape == (120, 2)
+    assert (net.predict(X) == y).mean() > 0.9
+
+
+def test_callbacks_and_validation_data_reach_fit():
+    stop = mt.callbacks.EarlyStopping(patience=2)
+    net = Regressor(build, callbacks=[stop], **FAST | {"max_iter": 500}).fit(
+        X[:80], Y[:80], validation_data=(X[80:], Y[80:])
+    )
+    assert net.n_iter_ < 500
+    assert "val_loss" in net.history_
+    assert stop.model is None
+
+
+def test_partial_fit_and_warm_start_go_on():
+    net = Classifier(build, random_state=0).partial_fit(X[:10], LABELS[:10], classes=["low", "mid", "top"])
+    model = net.model_
+    assert net.partial_fit(X, LABELS).model_ is model
+    net = Regressor(build, warm_start=True, max_iter=5, random_state=0).fit(X, Y)
+    first = net.history_["loss"][-1]
+    assert net.fit(X, Y).history_["loss"][-1] < first
+
+
+def test_models_that_do_not_fit_the_data_are_refused():
+    with pytest.raises(ValueError, match="gives 5 numbers a row"):
+        Regressor(build, model__n_outputs=5).fit(X, Y)
+    with pytest.raises(ValueError, match="there are 3 classes"):
+        Classifier(build, model__n_outputs=2).fit(X, LABELS)
+    with pytest.raises(TypeError, match="`model` must be"):
+        Regressor(3).fit(X, Y)
+
+
+def test_an_autoencoder_transforms_to_its_code():
+    flat = RNG.randn(200, 1) @ RNG.randn(1, 5)
+    coder = Transformer(model__n_components=1, max_iter=150, optimizer__learning_rate=0.02, random_state=0).fit(flat)
+    code = coder.transform(flat)
+    assert code.shape == (200, 1)
+    assert coder.history_["loss"][-1] < 0.05 * flat.var()
+    assert coder.get_feature_names_out().tolist() == ["transformer0"]
+    named = Transformer(lambda n_features: build(n_features, n_features, units=3), layer=0, max_iter=1).fit(X)
+    assert named.transform(X).shape == (120, 3)

@@ -478,14 +478,14 @@ def _(emitter, out, x, y):
 
 @mean_squared_error.vjp("x")
 def _(xp, g, out, x, y):
-    g = xp.reshape(g, shape=(*g.shape, *(1,) * len(x.shape)))
-    return g * ((2.0 / max(prod(x.shape), 1)) * (x - y))
+    g = xp.reshape((2.0 / max(prod(x.shape), 1)) * g, shape=(*g.shape, *(1,) * len(x.shape)))
+    return g * (x - y)
 
 
 @mean_squared_error.vjp("y")
 def _(xp, g, out, x, y):
-    g = xp.reshape(g, shape=(*g.shape, *(1,) * len(x.shape)))
-    return g * ((2.0 / max(prod(x.shape), 1)) * (y - x))
+    g = xp.reshape((2.0 / max(prod(x.shape), 1)) * g, shape=(*g.shape, *(1,) * len(x.shape)))
+    return g * (y - x)
 
 
 # ------------------------------------------------------------------------------------------------------- normalisation
@@ -517,7 +517,7 @@ def _sum_of_squares(x):
 
 @_sum_of_squares.vjp("x")
 def _(xp, g, out, x):
-    return xp.reshape(g, shape=(*g.shape, *(1,) * len(x.shape))) * (2.0 * x)
+    return xp.reshape(2.0 * g, shape=(*g.shape, *(1,) * len(x.shape))) * x
 
 
 @_sum_of_squares.written()

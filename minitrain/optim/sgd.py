@@ -38,9 +38,10 @@ class SGD(Optimizer):
             w -= move
             return
         (velocity,) = slots
-        velocity *= self.momentum
+        momentum = scalar(self.momentum, g.dtype)
+        np.multiply(velocity, momentum, out=velocity)
         velocity -= move
         if self.nesterov:
-            w += np.subtract(np.multiply(velocity, self.momentum, out=spare[1]), move, out=spare[1])
+            w += np.subtract(np.multiply(velocity, momentum, out=spare[1]), move, out=spare[1])
         else:
             w += velocity

@@ -160,7 +160,8 @@ class Emitter:
             out = self._out(number, shape, dtype, inputs if primitive.is_elementwise else [])
             if isinstance(primitive.kernel, np.ufunc):
                 ufunc = self.name(primitive.kernel)
-                self.line(f"{ufunc}({', '.join(map(str, inputs))}, out={out})")
+                given = [self._without_axes(each, inputs, out) for each in inputs]
+                self.line(f"{ufunc}({', '.join(map(str, given))}, out={out})")
             else:
                 primitive.emit(self, out, *inputs, **statement.params)  # type: ignore[misc]
             self._stand(number, out)
@@ -168,6 +169,13 @@ class Emitter:
             self._call(statement, inputs, roots)
         for root in self._scratch:
             self._keep(root, self._place)
+
+    def _without_axes(self, slot: Slot, inputs: list[Slot], out: Slot) -> Slot:
+        """An array of one element beside one of the output's shape: NumPy broadcasts it faster if it has no axes."""
+        is_one = slot.array is not None and slot.array.size == 1 and slot.shape != ()
+        if is_one and any(each is not slot and each.shape == out.shape for each in inputs):
+            return self.view(slot, lambda array: array.reshape(()), "")
+        return slot
 
     @staticmethod
     def _viewed(primitive: Primitive, inputs: list[Slot], params: dict[str, Any]) -> Any:

@@ -1,5 +1,9 @@
 """Fixtures for all tests: no test may leave a tape open or numerics checking on."""
 
+import os
+
+os.environ.setdefault("SCIPY_ARRAY_API", "1")  # before SciPy is imported: else scikit-learn skips its check of arrays
+
 import pytest
 
 from minitrain.engine.trail import STATE

@@ -40,8 +40,7 @@ def optimized(recording: Recording) -> Recording:
 class Program:
     """Runs a recording. `run(arrays)` gives the outputs' arrays, which are the caller's own.
 
-    `static_inputs`: inputs are copied, or gathered, into buffers of the program's: `inputs`. `fields`: how many arrays
-    `epoch` gathers batches from, in the order of the inputs.
+    `static_inputs`: inputs are copied, or gathered by `epoch`, into buffers of the program's, `inputs`.
     """
 
     def __init__(self, recording: Recording, *, static_inputs: bool = False) -> None:

@@ -49,6 +49,8 @@ class Trace:
             layer = reference()
             if layer is None or layer._version != version:
                 return False
+        if not self.containers:
+            return True
         return all(_members(reference(), name) == members for reference, name, members in self.containers)
 
     def record(self, function: Callable[..., Any], inputs: list[Tensor], *, is_lenient: bool = False) -> list[Tensor]:
@@ -156,13 +158,13 @@ class Function:
         if trace.is_ready:
             program = trace.take()
             try:
-                arrays = program.run(*(each._array for each in inputs))
+                arrays = program.run(*inputs)
             finally:
                 trace.give(program)
             return _packed(trace.structure, [Tensor(each) for each in arrays])
         return self._recorded(trace, leaves, inputs, args, kwargs)
 
-    def _recorded(self, trace: Trace, leaves: list[Any], inputs: list[Tensor], args: Any, kwargs: Any) -> Any:
+    def _recorded(self, trace: Trace, leaves: list[Any], inputs: list[Any], args: Any, kwargs: Any) -> Any:
         """Call the Python function and record it."""
         given = None
 
@@ -175,7 +177,7 @@ class Function:
             return [each._read() for each in nest.flatten(given) if isinstance(each, TensorLike)]
 
         # Tensors of their own, so that one that is given twice, or that the function knows already, is an input too.
-        outputs = trace.record(call, [Tensor(each._array) for each in inputs])
+        outputs = trace.record(call, [Tensor(each.copy()) for each in inputs])
         trace.structure = _Structure(given)
         return _packed(trace.structure, outputs)
 
@@ -243,24 +245,24 @@ def _is_input(value: Any) -> bool:
     return isinstance(value, (Tensor, np.ndarray, np.generic)) and not isinstance(value, Variable)
 
 
-def _signature(leaves: list[Any]) -> tuple[list[Tensor], list[Any], list[Any]]:
-    """The Tensors among the arguments, what the program depends on, and the objects that keys stand for."""
-    inputs: list[Tensor] = []
+def _signature(leaves: list[Any]) -> tuple[list[Any], list[Any], list[Any]]:
+    """The arrays among the arguments, what the program depends on, and the objects that keys stand for."""
+    inputs: list[Any] = []
     key: list[Any] = []
     kept: list[Any] = []
     for each in leaves:
-        if type(each) is Tensor or _is_input(each):
-            tensor = each if type(each) is Tensor else Tensor(np.array(each))
-            inputs.append(tensor)
-            array = tensor._array
+        kind = type(each)
+        if kind is Tensor or kind is np.ndarray or _is_input(each):
+            array = each._array if kind is Tensor else each if kind is np.ndarray else np.asarray(each)
+            inputs.append(array)
             key.append((array.shape, array.dtype.char))
         elif isinstance(each, float):
             key.append((float, repr(each)))  # 0.0 and -0.0 are equal
         elif isinstance(each, (int, str, bool, bytes, type(None))):
-            key.append((type(each), each))
+            key.append((kind, each))
         else:
             kept.append(each)  # so that its id stays its own
-            key.append((type(each), id(each)))
+            key.append((kind, id(each)))
     return inputs, key, kept
 
 

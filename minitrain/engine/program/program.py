@@ -53,14 +53,13 @@ class Program:
         self.effects: list[Effect] = [each.target for each in recording.statements if each.kind == "effect"]
         touched = {id(each.target): each.target for each in recording.statements if each.kind in ("read", "write")}
         self.touched = list(touched.values())
-        written = [each.target for each in recording.statements if each.kind == "write"]
-        self.written = written + [variable for effect in self.effects for variable in effect.writes]
+        self.assigned = [each.target for each in recording.statements if each.kind == "write"]
+        self.written = self.assigned + [variable for effect in self.effects for variable in effect.writes]
         self.packed = [each for each in self.touched if each._pack is not None]
         self._bound: list[tuple[Pack, Any, int]] = []  # the packs, their buffers, and how often this program holds them
         self._bind()
 
-    @property
-    def lock(self) -> Any:
+    def _lock(self) -> Any:
         """What a run holds: programs that write to one pack take turns."""
         packs = {id(each._pack): each._pack for each in self.written if each._pack is not None}
         if not self.written:
@@ -71,7 +70,8 @@ class Program:
         """Make the source, and the functions that run it, for where the variables are now."""
         self._let_go()
         packs = list({id(each._pack): each._pack for each in self.packed if each._pack is not None}.values())
-        self._written_packs = list({id(each._pack): each._pack for each in self.written if each._pack}.values())
+        self._assigned = list({id(each._pack): each._pack for each in self.assigned if each._pack}.values())
+        self.lock = self._lock()
         before = [getrefcount(each.buffer) for each in packs]
         views = {id(each): each._pack.view_of(each) for each in self.packed if each._pack is not None}
         wanted: dict[int, Any] = {}
@@ -137,15 +137,24 @@ class Program:
     def begin(self) -> None:
         """Before a run: effects get ready, and the program follows variables whose memory has moved."""
         for _ in range(PATIENCE):
-            for pack in self._written_packs:
+            for pack in self._assigned:  # effects see to what they write
                 pack.writable()
             for effect in self.effects:
                 effect.begin()
-            has_moved = any(pack.buffer is not buffer for pack, buffer, _ in self._bound)
-            if not has_moved and not any(effect.is_stale() for effect in self.effects):
+            if self._is_current():
                 return
             self._bind()
         raise TapeError("The memory of variables kept moving: another thread holds on to their values all the time.")
+
+    def _is_current(self) -> bool:
+        """Whether memory and effects are still what the source was made for. Plain loops: it is asked at every run."""
+        for pack, buffer, _ in self._bound:
+            if pack.buffer is not buffer:
+                return False
+        for effect in self.effects:  # noqa: SIM110
+            if effect.is_stale():
+                return False
+        return True
 
     def end(self) -> None:
         """After a run."""

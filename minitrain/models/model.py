@@ -15,6 +15,7 @@ import numpy as np
 from minitrain import layers as layers_module
 from minitrain import nest, optim
 from minitrain.configuration import custom_object_scope, registered_name
+from minitrain.dtypes import as_dtype
 from minitrain.engine.convert import as_tensor
 from minitrain.engine.symbolic import name_of
 from minitrain.engine.tape import GradientTape
@@ -269,7 +270,8 @@ class Model(Layer):
     def get_config(self) -> dict[str, Any]:
         """What makes an equal model, with new weights: its graph, or the arguments of a class of one's own."""
         if self._graph is not None and type(self).get_config is Model.get_config:
-            return {"name": self.name, "trainable": self.trainable, **self._graph.get_config()}
+            own = {"name": self.name, "trainable": self.trainable, "dtype": self.dtype}
+            return own | self._graph.get_config()
         return super().get_config()
 
     @classmethod
@@ -280,6 +282,8 @@ class Model(Layer):
                 return cls(**config)
             graph = Graph.from_config(config)
             made = cls(graph.inputs, graph.outputs, name=config.get("name"))
+            made.dtype = config.get("dtype") or made.dtype
+            made._numpy_dtype = as_dtype(made.dtype).dtype
             if not config.get("trainable", True):
                 made.trainable = False
             return made

@@ -788,3 +788,12 @@ def test_a_model_of_another_shape_than_its_weights_is_refused(plain):
     text = entries["model.json"].replace(b'"units": 4', b'"units": 3')
     with pytest.raises(ShapeError):
         path.write_bytes(packed(entries | {"model.json": text})) and load_model(path)
+
+
+def test_a_float64_model_comes_back_in_float64(tmp_path):
+    x = Input((6,), dtype="float64")
+    model = Model(x, layers.Dense(2, dtype="float64")(x), dtype="float64")
+    twin = there_and_back(model, tmp_path / "model.minitrain")
+    data = np.asarray(X, "float64") / 3
+    assert twin.predict(data, verbose=0).dtype == np.float64
+    np.testing.assert_array_equal(twin.predict(data, verbose=0), model.predict(data, verbose=0))

@@ -577,7 +577,7 @@ class Update(Effect):
     def end(self) -> None:
         if self.flat is not None:
             self._w, self._slots = None, []
-            self.optimizer._iterations._write(np.asarray(self._step, np.int64))
+            self.optimizer._iterations._tensor = Tensor(np.asarray(self._step, np.int64))
 
 
 def _norm(arrays: Sequence[Array]) -> float:

@@ -143,9 +143,13 @@ class Function:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if STATE.trail is not None or STATE.home is not None or STATE.checking:
             return self.python_function(*args, **kwargs)  # part of what an outer tape or program records
-        leaves = nest.flatten((args, kwargs)) if kwargs or any(nest.is_nested(each) for each in args) else list(args)
+        is_flat = not kwargs
+        for each in args:
+            if isinstance(each, (list, tuple, dict)):
+                is_flat = False
+        leaves = list(args) if is_flat else nest.flatten((args, kwargs))
         inputs, key, kept = _signature(leaves)
-        full = tuple(key) if not kwargs and len(args) == len(leaves) else (tuple(key), _structure((args, kwargs)))
+        full = tuple(key) if is_flat else (tuple(key), _structure((args, kwargs)))
         entry = self._traces.get(full)
         if entry is not None and not entry[0].is_current():
             entry = None

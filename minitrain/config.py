@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from minitrain.dtypes import as_dtype
+from minitrain.engine.trail import Changes
 from minitrain.errors import InvalidArgumentError
 
 __all__ = ["epsilon", "floatx", "set_epsilon", "set_floatx"]
@@ -21,6 +22,7 @@ def set_floatx(value: str) -> None:
     if not dtype.is_floating:
         raise InvalidArgumentError(f"Expected 'float16', 'float32' or 'float64', received {value!r}.")
     _settings["floatx"] = dtype.name
+    Changes.count += 1
 
 
 def epsilon() -> float:
@@ -31,3 +33,4 @@ def epsilon() -> float:
 def set_epsilon(value: float) -> None:
     """Set the small number that protects divisions."""
     _settings["epsilon"] = float(value)
+    Changes.count += 1

@@ -630,7 +630,12 @@ class Model(Layer):
         if type(self).predict_step is not Model.predict_step:
             return False
         for each in self._flatten_layers():
-            if not type(each).__module__.startswith("minitrain.") or isinstance(each, layers_module.Lambda):
+            if not _is_ours(type(each)) or isinstance(each, layers_module.Lambda):
+                return False
+            if not all(_is_ours(value) for value in vars(each).values() if callable(value)):
+                return False  # such as an activation of the user's
+            axis = getattr(each, "axis", None)
+            if axis is not None and 0 in np.atleast_1d(axis):
                 return False
             graph = getattr(each, "_graph", None)
             if graph is not None and not all(isinstance(node.operation, Layer) for node in graph.nodes):
@@ -678,6 +683,11 @@ class Model(Layer):
             raise InvalidArgumentError(
                 f"You must call `compile()` before `{method}()`: `model.compile(optimizer, loss)` says what to train."
             )
+
+
+def _is_ours(thing: Any) -> bool:
+    """Whether a class, a function or an object is minitrain's."""
+    return str(getattr(thing, "__module__", type(thing).__module__)).startswith("minitrain.")
 
 
 def _zeros(shape: Any, dtype: Any) -> Any:

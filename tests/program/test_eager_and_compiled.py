@@ -333,3 +333,12 @@ def test_labels_outside_the_classes_are_refused_in_a_program_too():
     labels[40] = -1
     with pytest.raises(ValueError, match="not in"):
         model.evaluate(X[:64], labels, verbose=0)
+
+
+def test_predict_takes_no_more_rows_at_once_where_they_could_meet():
+    def centred(x):
+        return x - mt.reduce_mean(x, axis=0)
+
+    for layer in (layers.Dense(3, activation=centred), layers.Softmax(axis=0), layers.Lambda(centred)):
+        model = mt.Sequential([mt.Input((6,)), layer])
+        np.testing.assert_array_equal(model.predict(X, verbose=0), model.predict(X, batch_size=32, verbose=0))

@@ -12,12 +12,21 @@ from typing import Any
 
 from minitrain.errors import InvalidArgumentError
 
-__all__ = ["assert_same_structure", "flatten", "is_nested", "map_structure", "pack_sequence_as"]
+__all__ = ["as_list", "assert_same_structure", "flatten", "is_nested", "map_structure", "pack_sequence_as"]
 
 
 def is_nested(structure: Any) -> bool:
     """Whether `structure` is a list, a tuple or a dict, rather than a leaf."""
     return isinstance(structure, (list, tuple, dict))
+
+
+def as_list(value: Any) -> list[Any]:
+    """A list or tuple as a list, None as an empty one, and anything else as a list of itself.
+
+    >>> as_list((1, 2)), as_list(None), as_list(3)
+    ([1, 2], [], [3])
+    """
+    return [] if value is None else list(value) if isinstance(value, (list, tuple)) else [value]
 
 
 def flatten(structure: Any) -> list[Any]:

@@ -249,7 +249,7 @@ def admitting(function: Callable[..., Any]) -> Callable[..., Any]:
     def admits(*args: Any, **kwargs: Any) -> Any:
         try:
             return function(*args, **kwargs)
-        except Exception:
+        except Exception:  # whatever a function makes of an argument without values
             if not holds_symbolic([args, kwargs]):
                 raise
         return draw(admits, args, kwargs)

@@ -17,6 +17,7 @@ from minitrain import nest, optim
 from minitrain.configuration import custom_object_scope, registered_name
 from minitrain.dtypes import as_dtype
 from minitrain.engine.convert import as_tensor
+from minitrain.engine.program.record import happen
 from minitrain.engine.symbolic import name_of
 from minitrain.engine.tape import GradientTape
 from minitrain.engine.tensor import Tensor, TensorLike
@@ -219,9 +220,6 @@ class Model(Layer):
     @property
     def metrics_names(self) -> list[str]:
         """What `evaluate` gives, in order."""
-        return list(self._result_names())
-
-    def _result_names(self) -> list[str]:
         parts = self._objective.shown if self._compiled else []
         compiled = self._measures.labels if self._compiled else []
         return ["loss", *parts, *compiled, *(each.name for each in self._own_metrics())]
@@ -393,11 +391,7 @@ class Model(Layer):
         """Add the loss, as the mean of so many samples, and the batch to the metrics."""
         rows = len(x) if not isinstance(x, (dict, list, tuple)) else len(nest.flatten(x)[0])
         parts = [part for part in self._parts if part is not None] if self._objective.labels else []
-        trail = STATE.trail
-        if trail is not None and trail.recorder is not None:
-            trail.recorder.effect(NewLoss(self._loss_tracker, rows), [as_tensor(loss), *parts])
-        else:
-            self._loss_tracker.add(_mean(loss), rows, [_mean(part) for part in parts])
+        happen(NewLoss(self._loss_tracker, rows), [as_tensor(loss), *parts])
         if self._computes_own_metrics():
             self._own_results = self.compute_metrics(x, y, y_pred, weight)
         elif y is not None:
@@ -461,7 +455,7 @@ class Model(Layer):
         verbosity = (1 if sys.stderr.isatty() else 2) if verbose == "auto" else int(verbose)
         self.history = History()
         # History and the bar come last, so that they see what other callbacks add to the results.
-        listed = [*_listed(callbacks), *([ProgressBar(verbosity)] if verbosity else []), self.history]
+        listed = [*nest.as_list(callbacks), *([ProgressBar(verbosity)] if verbosity else []), self.history]
         hooks = CallbackList(listed, self, {"epochs": epochs, "steps": steps, "verbose": verbosity})
         hooks.call("on_train_begin", {})
         logs: Results = {}
@@ -473,7 +467,7 @@ class Model(Layer):
             if not done:
                 self.reset_metrics()
                 hooks.call("on_epoch_begin", epoch, {})
-            source = self._source(batches) if ongoing is None else _some(ongoing, steps_per_epoch)
+            source = iter(batches) if ongoing is None else _some(ongoing, steps_per_epoch)
             logs = self._train_epoch(source, hooks, epoch, done)
             done = 0
             if validation is not None and _is_due(epoch, validation_freq):
@@ -487,10 +481,6 @@ class Model(Layer):
             self.optimizer.finalize_variable_values(self.trainable_variables)
         hooks.call("on_train_end", logs)
         return self.history
-
-    @staticmethod
-    def _source(batches: Any) -> Iterator[Batch]:
-        return batches.shuffled() if isinstance(batches, Table) else iter(batches)
 
     def _batches(self, *data: Any, **options: Any) -> Any:
         """The batches of data, in this model's dtype."""
@@ -566,7 +556,7 @@ class Model(Layer):
         """The loss and metrics on data: a dict, a list in the order of `metrics_names`, or the loss alone."""
         self._need_compiled("evaluate")
         batches = self._batches(x, y, sample_weight, batch_size)
-        hooks = CallbackList(_listed(callbacks), self, {"epochs": 1, "steps": steps or len(batches) or None})
+        hooks = CallbackList(nest.as_list(callbacks), self, {"epochs": 1, "steps": steps or len(batches) or None})
         results = self._test_epoch(batches, steps, hooks)
         if verbose not in (0, "auto"):
             print(" - ".join(f"{name}: {value:.4g}" for name, value in results.items()))
@@ -611,7 +601,7 @@ class Model(Layer):
                 self._steps.is_rowwise = self._is_rowwise()
             batch_size = ROWS_AT_ONCE if self._steps.is_rowwise else None
         batches = self._batches(x, batch_size=batch_size)
-        hooks = CallbackList(_listed(callbacks), self, {"steps": steps or len(batches) or None})
+        hooks = CallbackList(nest.as_list(callbacks), self, {"steps": steps or len(batches) or None})
         hooks.call("on_predict_begin", {})
         found = []
         for place, batch in enumerate(batches):
@@ -718,16 +708,6 @@ def _some(batches: Endless, steps: int) -> Iterator[Batch]:
         if batch is None:
             return
         yield batch
-
-
-def _listed(callbacks: Any) -> list[Any]:
-    return [] if callbacks is None else list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]
-
-
-def _mean(loss: Any) -> float:
-    """A loss as a number: that of a Loss that does not reduce is the mean."""
-    array = as_tensor(loss)._array
-    return float(array if array.ndim == 0 else array.mean())
 
 
 def _number(value: Any) -> Any:

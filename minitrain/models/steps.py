@@ -199,7 +199,7 @@ class Steps:
             program = trace.take()
             found = program.run(*leaves)
             trace.give(program)
-            return found[0] if trace.structure is None else nest.pack_sequence_as(trace.structure, found)
+            return _packed(trace, found)
 
         def call(*tensors: Tensor) -> list[Tensor]:
             out = model(nest.pack_sequence_as(x, list(tensors)) if nest.is_nested(x) else tensors[0], training=False)
@@ -211,5 +211,9 @@ class Steps:
         except CannotReplay as error:
             self._fail(error)
             return model.predict_step(x)
-        found = [each.copy() for each in found]
-        return found[0] if trace.structure is None else nest.pack_sequence_as(trace.structure, found)
+        return _packed(trace, [each.copy() for each in found])
+
+
+def _packed(trace: Trace, found: list[Any]) -> Any:
+    """Outputs in the structure in which the model gave them."""
+    return found[0] if trace.structure is None else nest.pack_sequence_as(trace.structure, found)

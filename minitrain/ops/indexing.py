@@ -15,9 +15,8 @@ import numpy as np
 from minitrain.dtypes import as_dtype, int32
 from minitrain.engine.convert import as_tensor, same_dtype, to_dtype
 from minitrain.engine.primitive import ops, primitive
-from minitrain.engine.program.record import Effect
+from minitrain.engine.program.record import Effect, happen
 from minitrain.engine.tensor import Tensor, TensorLike
-from minitrain.engine.trail import STATE
 from minitrain.errors import DTypeError, InvalidArgumentError, OutOfRangeError, ShapeError
 from minitrain.ops.axes import as_int, as_ints, as_shape, one_axis
 
@@ -522,7 +521,7 @@ def values_of(x: Tensor) -> Any:
 
 
 class Within(Effect):
-    """A check of indices in a program, at every run."""
+    """A check of indices: InvalidArgumentError for one outside [0, size)."""
 
     def __init__(self, size: int, what: str) -> None:
         self.size, self.what = size, what
@@ -533,10 +532,7 @@ class Within(Effect):
 
 def within(indices: Tensor, size: int, what: str) -> None:
     """Raise InvalidArgumentError for an index outside [0, size), now and at every run of a program."""
-    _within(indices._array, size, what)
-    trail = STATE.trail
-    if trail is not None and trail.recorder is not None:
-        trail.recorder.effect(Within(size, what), [indices])
+    happen(Within(size, what), [indices])
 
 
 def _within(indices: Any, size: int, what: str) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
-from sklearn.utils import _safe_indexing, check_array, check_consistent_length
+from sklearn.utils import _safe_indexing, check_array, check_consistent_length, check_random_state
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, column_or_1d, validate_data
 
@@ -166,6 +166,36 @@ class NetworkEstimator(BaseEstimator):
             allow_nd=self._allows_nd,
         )
 
+    def _begin(
+        self,
+        X: Any,  # noqa: N803
+        y: Any,
+        sample_weight: Any,
+        is_partial: bool,
+        classes: Any,
+    ) -> tuple[bool, Any, Array, Array | None, Any]:
+        """What a fit begins with: whether it is the first, the matrix, the targets, the weights, the random numbers."""
+        self._check_parameters()
+        is_first = not hasattr(self, "model_") or not (self.warm_start or is_partial)
+        X, y, weight = self._checked(X, y, sample_weight, is_first)  # noqa: N806
+        rng = check_random_state(self.random_state)
+        if is_first:
+            self._learn_inputs(X, weight)
+        matrix = self._matrix(X)
+        self._meet_targets(y, weight, classes, is_first=is_first, is_partial=is_partial)
+        if getattr(self, "class_weight", None) is not None:
+            weight = self._class_weighted(y, weight)
+        return is_first, matrix, y, weight, rng
+
+    def _checked_validation(self, given: Any) -> tuple[Any, Array, Array | None] | None:
+        if given is None:
+            return None
+        if not isinstance(given, (tuple, list)) or len(given) not in (2, 3):
+            raise InvalidArgumentError("`validation_data` must be (X, y) or (X, y, sample_weight).")
+        x, y, weight = (*given, None)[:3]
+        x, y, weight = self._checked(x, y, weight, reset=False)
+        return self._matrix(x), y, weight
+
     def _new_encoder(self) -> Any:
         if self.encoding is None:
             return None
@@ -254,10 +284,17 @@ class NumberTargets(RegressorMixin):
             raise ValueError(f"y has {columns.shape[1]} outputs, and had {self.n_outputs_} in the first call of fit.")
         return ((columns - self.target_centre_) / self.target_scale_).astype(dtype)
 
+    def _network_targets(self, y: Array) -> Array:
+        return self._encoded_targets(y, self.model_.dtype)
+
+    def _rescaled(self, outputs: Array) -> Array:
+        """The network's outputs (n, k) in the targets' own unit."""
+        dtype = outputs.dtype
+        return outputs * self.target_scale_.astype(dtype) + self.target_centre_.astype(dtype)
+
     def _in_units(self, outputs: Array) -> Array:
         """The network's outputs (n, t) in the targets' own unit, (n,) where y was."""
-        dtype = outputs.dtype
-        found = outputs * self.target_scale_.astype(dtype) + self.target_centre_.astype(dtype)
+        found = self._rescaled(outputs)
         return found[:, 0] if self._is_vector else found
 
     def predict(self, X: Any) -> Array:  # noqa: N803

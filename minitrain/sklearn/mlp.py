@@ -17,7 +17,6 @@ import scipy.optimize
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.model_selection import train_test_split
-from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
@@ -298,15 +297,7 @@ class MultilayerPerceptron(NetworkEstimator):
         is_partial: bool = False,
         classes: Any = None,
     ) -> Any:
-        self._check_parameters()
-        is_first = not hasattr(self, "model_") or not (self.warm_start or is_partial)
-        X, y, weight = self._checked(X, y, sample_weight, is_first)  # noqa: N806
-        rng = check_random_state(self.random_state)
-        if is_first:
-            self._learn_inputs(X, weight)
-        matrix = self._matrix(X)
-        self._meet_targets(y, weight, classes, is_first=is_first, is_partial=is_partial)
-        weight = self._class_weighted(y, weight) if self.class_weight is not None else weight
+        is_first, matrix, y, weight, rng = self._begin(X, y, sample_weight, is_partial, classes)
         if is_first:
             self._start(matrix, rng)
         if is_first or not is_partial:
@@ -336,15 +327,6 @@ class MultilayerPerceptron(NetworkEstimator):
         criterion = Criterion(self._loss_function(), self.alpha, kernels)
         optimizer = optim.SGD() if self._is_lbfgs() else self._optimizer()
         compile_with(self.model_, optimizer, criterion, self.metrics)
-
-    def _checked_validation(self, given: Any) -> tuple[Any, Array, Array | None] | None:
-        if given is None:
-            return None
-        if not isinstance(given, (tuple, list)) or len(given) not in (2, 3):
-            raise InvalidArgumentError("`validation_data` must be (X, y) or (X, y, sample_weight).")
-        x, y, weight = (*given, None)[:3]
-        x, y, weight = self._checked(x, y, weight, reset=False)
-        return self._matrix(x), y, weight
 
     def _descend(self, matrix: Any, y: Array, weight: Any, validation: Any, epochs: int, rng: Any, warns: bool) -> None:
         """Train by steps on batches, until the rules say stop."""
@@ -437,7 +419,16 @@ class MultilayerPerceptron(NetworkEstimator):
         return self.n_outputs_
 
 
-class MLPRegressor(NumberTargets, MultilayerPerceptron):
+class NumberPerceptron(NumberTargets, MultilayerPerceptron):
+    """What the regressors share, those with further outputs included."""
+
+    @available_if(lambda self: not self._is_lbfgs())
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:  # noqa: N803
+        """One epoch on these rows, going on from the calls before; encoding and scaling are those of the first."""
+        return self._fit_epoch(X, y, sample_weight)
+
+
+class MLPRegressor(NumberPerceptron):
     """A multi-layer perceptron for numbers.
 
     As scikit-learn's of that name: `hidden_layer_sizes`, `activation` (or any of minitrain's), `solver`, `alpha`,
@@ -528,11 +519,6 @@ class MLPRegressor(NumberTargets, MultilayerPerceptron):
         self.encoding = encoding
         self.target_scaling = target_scaling
 
-    @available_if(lambda self: not self._is_lbfgs())
-    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:  # noqa: N803
-        """One epoch on these rows, going on from the calls before; encoding and scaling are those of the first."""
-        return self._fit_epoch(X, y, sample_weight)
-
     def _meet_targets(self, y: Array, weight: Any, classes: Any, *, is_first: bool, is_partial: bool) -> None:
         if self._needs_positive_targets() and (y < 0).any():
             raise ValueError(f"Some value(s) of y are negative, and the loss is poisson: the smallest is {y.min()}.")
@@ -542,9 +528,6 @@ class MLPRegressor(NumberTargets, MultilayerPerceptron):
 
     def _needs_positive_targets(self) -> bool:
         return isinstance(self.loss, str) and self.loss == "poisson"
-
-    def _network_targets(self, y: Array) -> Array:
-        return self._encoded_targets(y, self.model_.dtype)
 
     def _loss_function(self) -> Any:
         return number_loss(self.loss)

@@ -12,7 +12,6 @@ import numpy as np
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, RegressorMixin, clone
 from sklearn.model_selection import train_test_split
 from sklearn.utils import _safe_indexing, check_array, check_consistent_length, check_random_state, get_tags
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
 from minitrain.configuration import register_serializable
@@ -23,9 +22,9 @@ from minitrain.losses import GaussianNLL, Quantile
 from minitrain.ops.elementwise import softplus
 from minitrain.ops.reduction import cumsum
 from minitrain.ops.shaping import concat
-from minitrain.sklearn.base import SEEDS, NumberTargets, _as_array
+from minitrain.sklearn.base import SEEDS, _as_array
 from minitrain.sklearn.encoding import is_frame, note_columns
-from minitrain.sklearn.mlp import MLPRegressor, MultilayerPerceptron
+from minitrain.sklearn.mlp import MLPRegressor, NumberPerceptron
 
 Array = Any
 
@@ -39,21 +38,13 @@ class Increasing(Layer):
         return concat([x[:, :1], x[:, :1] + cumsum(softplus(x[:, 1:]), axis=1)], axis=1)
 
 
-class HeadedRegressor(NumberTargets, MultilayerPerceptron):
-    """What regressors with further outputs share with `MLPRegressor`."""
+class HeadedRegressor(NumberPerceptron):
+    """What the regressors with further outputs share."""
 
     def _meet_targets(self, y: Array, weight: Any, classes: Any, *, is_first: bool, is_partial: bool) -> None:
         if is_first:
             self._learn_targets(y, weight)
             self.out_activation_ = "identity"
-
-    def _network_targets(self, y: Array) -> Array:
-        return self._encoded_targets(y, self.model_.dtype)
-
-    @available_if(lambda self: not self._is_lbfgs())
-    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:  # noqa: N803
-        """One epoch on these rows, going on from the calls before; encoding and scaling are those of the first."""
-        return self._fit_epoch(X, y, sample_weight)
 
     def _score_of(self, matrix: Any, y: Array, weight: Any) -> float:
         """Minus the loss: the higher the better."""
@@ -138,9 +129,7 @@ class QuantileRegressor(HeadedRegressor):
 
     def predict_quantiles(self, X: Any) -> Array:  # noqa: N803
         """The quantiles, in the target's unit, none below the one before: (n, k)"""
-        outputs = self._outputs(X)
-        dtype = outputs.dtype
-        return outputs * self.target_scale_.astype(dtype) + self.target_centre_.astype(dtype)
+        return self._rescaled(self._outputs(X))
 
     def predict(self, X: Any) -> Array:  # noqa: N803
         """The quantile nearest to the median: (n,)"""

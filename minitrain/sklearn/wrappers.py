@@ -25,6 +25,7 @@ from minitrain.engine.convert import as_tensor
 from minitrain.errors import DTypeError, InvalidArgumentError, ShapeError
 from minitrain.layers.core import Input
 from minitrain.models import Model, clone_model
+from minitrain.nest import as_list
 from minitrain.sklearn.base import (
     ROWS,
     SEEDS,
@@ -175,7 +176,7 @@ class ModelEstimator(NetworkEstimator):
             "verbose": int(self.verbose),
             **self._routed("fit__"),
         }
-        callbacks = [*_listed(self.callbacks), *_listed(options.pop("callbacks", None))]
+        callbacks = [*as_list(self.callbacks), *as_list(options.pop("callbacks", None))]
         if options["batch_size"] >= rows:
             options.setdefault("shuffle", False)
         with own_stream(seed):
@@ -201,15 +202,7 @@ class ModelEstimator(NetworkEstimator):
         is_partial: bool = False,
         classes: Any = None,
     ) -> Any:
-        self._check_parameters()
-        is_first = not hasattr(self, "model_") or not (self.warm_start or is_partial)
-        X, y, weight = self._checked(X, y, sample_weight, is_first)  # noqa: N806
-        rng = check_random_state(self.random_state)
-        if is_first:
-            self._learn_inputs(X, weight)
-        matrix = self._matrix(X)
-        self._meet_targets(y, weight, classes, is_first=is_first)
-        weight = self._class_weighted(y, weight) if getattr(self, "class_weight", None) is not None else weight
+        is_first, matrix, y, weight, rng = self._begin(X, y, sample_weight, is_partial, classes)
         seeds = rng.randint(SEEDS, size=2)
         if is_first:
             facts = self._facts(matrix)
@@ -218,10 +211,10 @@ class ModelEstimator(NetworkEstimator):
             self._need_width()
         if is_first or not is_partial:
             self._compile(self._criterion)
-        validation = None
-        if validation_data is not None:
-            x, t, w = self._checked(*(*validation_data, None)[:3], reset=False)
-            validation = (self._matrix(x), self._network_targets(t), *([] if w is None else [w]))
+        validation = self._checked_validation(validation_data)
+        if validation is not None:
+            x, t, w = validation
+            validation = (x, self._network_targets(t), *([] if w is None else [w]))
         epochs = 1 if is_partial else self.max_iter
         self._train(matrix, self._network_targets(y), weight, validation, epochs, int(seeds[1]))
         return self
@@ -238,10 +231,6 @@ class ModelEstimator(NetworkEstimator):
             "n_outputs": self.n_outputs_,
             "n_classes": len(getattr(self, "classes_", ())),
         }
-
-
-def _listed(value: Any) -> list[Any]:
-    return [] if value is None else list(value) if isinstance(value, (list, tuple)) else [value]
 
 
 def _loss(given: Any, options: dict[str, Any]) -> Any:
@@ -315,7 +304,7 @@ class Regressor(NumberTargets, ModelEstimator):
         """One epoch on these rows, going on from the calls before."""
         return self._fit(X, y, sample_weight, is_partial=True)
 
-    def _meet_targets(self, y: Array, weight: Any, classes: Any, *, is_first: bool) -> None:
+    def _meet_targets(self, y: Array, weight: Any, classes: Any, *, is_first: bool, is_partial: bool) -> None:
         if is_first:
             self._learn_targets(y, weight)
 
@@ -325,9 +314,6 @@ class Regressor(NumberTargets, ModelEstimator):
 
     def _criterion(self, given: Any) -> Any:
         return Criterion(number_loss("squared_error" if given is None else given))
-
-    def _network_targets(self, y: Array) -> Array:
-        return self._encoded_targets(y, self.model_.dtype)
 
 
 class Classifier(LabelTargets, ModelEstimator):
@@ -384,7 +370,7 @@ class Classifier(LabelTargets, ModelEstimator):
         odds = chance - np.log(np.maximum(1.0 - proba, limits.eps))  # the least that 1 - p can be beside 0
         return odds[:, 0] if self._label_kind == "binary" else odds
 
-    def _meet_targets(self, y: Array, weight: Any, classes: Any, *, is_first: bool) -> None:
+    def _meet_targets(self, y: Array, weight: Any, classes: Any, *, is_first: bool, is_partial: bool) -> None:
         if is_first:
             self._learn_labels(y, classes)
         if not is_first or classes is not None:

@@ -141,7 +141,7 @@ def leaves_of(value: Any, name: str) -> tuple[Any, list[tuple[Any, str]]]:
         return {key: part[0] for key, part in parts.items()}, [leaf for key in sorted(parts) for leaf in parts[key][1]]
     if value is ABSENT:
         return ABSENT, []
-    if isinstance(value, (list, tuple)) and None in [each if each is None else 0 for each in value]:
+    if isinstance(value, (list, tuple)) and any(each is None for each in value):
         value = type(value)(ABSENT if each is None else each for each in value)
     if isinstance(value, (list, tuple)) and value and all(each is ABSENT or _is_array(each) for each in value):
         listed = [leaves_of(each, f"{name}[{place}]") for place, each in enumerate(value)]
@@ -206,11 +206,7 @@ class Table:
         """A fresh permutation of the rows."""
         return get_global_generator()._stream.permutation(self.rows)
 
-    def __iter__(self) -> Iterator[Batch]:
-        return self.shuffled()
-
-    def shuffled(self) -> Shuffled:
-        """The batches of an epoch."""
+    def __iter__(self) -> Shuffled:
         return Shuffled(self)
 
     def shapes(self, size: int) -> tuple[Any, ...]:

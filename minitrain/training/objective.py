@@ -236,7 +236,7 @@ class Measures:
             spread = outputs.spread(asked, what, lists_are_values=True)
             made.append(
                 [
-                    [as_metric(one, t, p) for one in _as_list(each)] if t is not None else []
+                    [as_metric(one, t, p) for one in nest.as_list(each)] if t is not None else []
                     for each, t, p in zip(spread, targets, predictions, strict=True)
                 ]
             )
@@ -273,10 +273,6 @@ class Measures:
     def all(self) -> list[Metric]:
         """The metrics, output by output, in the order of `labels`."""
         return [each for two in zip(self.plain, self.weighted, strict=True) for part in two for each in part]
-
-
-def _as_list(value: Any) -> list[Any]:
-    return [] if value is None else list(value) if isinstance(value, (list, tuple)) else [value]
 
 
 def _listed(value: Any, name: str) -> Any:

@@ -13,7 +13,6 @@ import numpy as np
 
 from minitrain.engine.primitive import Primitive
 from minitrain.engine.program.record import Recording, Statement
-from minitrain.engine.tensor import Tensor
 from minitrain.engine.variable import Variable
 
 __all__ = ["Emitter", "Slot"]
@@ -56,7 +55,7 @@ class Emitter:
         places: dict[int, list[Any] | None] | None = None,
     ) -> None:
         self.recording = recording
-        self.namespace: dict[str, Any] = {"Tensor": Tensor}
+        self.namespace: dict[str, Any] = {}
         self.lines: list[str] = []
         self.comments: list[str] = []
         self.slots: dict[int, Slot] = {}

@@ -118,9 +118,8 @@ def _plain(value: Any) -> Any:
 class Function:
     """What `function` makes: called as the Python function is, recorded for each signature, then replayed."""
 
-    def __init__(self, python_function: Callable[..., Any], input_signature: Any = None) -> None:
+    def __init__(self, python_function: Callable[..., Any]) -> None:
         self.python_function = python_function
-        self.input_signature = input_signature
         self._traces: OrderedDict[Any, tuple[Trace, list[Any]]] = OrderedDict()
         self._methods: dict[int, Function] = {}  # by the id of the object that the method belongs to
         functools.update_wrapper(self, python_function)
@@ -136,7 +135,7 @@ class Function:
             def bound(*args: Any, **kwargs: Any) -> Any:
                 return method(reference(), *args, **kwargs)
 
-            found = self._methods[id(instance)] = Function(bound, self.input_signature)
+            found = self._methods[id(instance)] = Function(bound)
             weakref.finalize(instance, self._methods.pop, id(instance), None)
         return found
 
@@ -187,9 +186,7 @@ class Function:
 
     def _only(self, args: tuple[Any, ...]) -> Trace:
         if args:
-            inputs, key, _ = _signature(list(args))
-            entry = self._traces.get(tuple(key))
-            del inputs
+            entry = self._traces.get(tuple(_signature(list(args))[1]))
         else:
             entry = next(reversed(self._traces.values()), None)
         if entry is None or not entry[0].is_ready:
@@ -198,12 +195,16 @@ class Function:
             )
         return entry[0]
 
-    def source(self, *args: Any) -> str:
-        """The program for arguments like these, or the last one, as readable lines."""
+    def _program(self, *args: Any) -> Program:
+        """The program for arguments like these, or the last one."""
         trace = self._only(args)
         program = trace.take()
         trace.give(program)
-        return program.source()
+        return program
+
+    def source(self, *args: Any) -> str:
+        """The program for arguments like these, or the last one, as readable lines."""
+        return self._program(*args).source()
 
     @property
     def records(self) -> int:
@@ -214,10 +215,7 @@ class Function:
     @property
     def peak_bytes(self) -> int:
         """The memory of the last program's buffers, in bytes."""
-        trace = self._only(())
-        program = trace.take()
-        trace.give(program)
-        return program.bytes
+        return self._program().bytes
 
 
 class _Structure:
@@ -297,5 +295,5 @@ def function(
     [1.0, 8.0, 27.0]
     """
     if func is None:
-        return lambda func: Function(func, input_signature)
-    return Function(func, input_signature)
+        return Function
+    return Function(func)

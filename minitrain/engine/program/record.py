@@ -19,7 +19,7 @@ from minitrain.engine.trail import STATE, Changes, Record, Trail, refresh, user_
 from minitrain.engine.variable import Variable
 from minitrain.errors import TapeError
 
-__all__ = ["LOOK_UP", "CannotReplay", "Changes", "Effect", "Recorder", "Recording", "Statement"]
+__all__ = ["LOOK_UP", "CannotReplay", "Changes", "Effect", "Recorder", "Recording", "Statement", "happen"]
 
 
 class CannotReplay(TapeError):  # noqa: N818  # named as what it says
@@ -45,7 +45,7 @@ class Effect:
 
     def __call__(self, arrays: list[Any]) -> None:
         """Do it. The arrays are the program's: they are not to be kept or written to."""
-        raise NotImplementedError
+        raise NotImplementedError  # subclasses do
 
     def bind(self) -> list[Any] | None:
         """Called before source is made: the arrays that it wants its values in, or None."""
@@ -67,6 +67,15 @@ class Effect:
 
     def end(self) -> None:
         """Called after a program has run."""
+
+
+def happen(effect: Effect, tensors: Sequence[Tensor]) -> None:
+    """Let an effect happen now, and at its place in the program that this thread records, if it does."""
+    trail = STATE.trail
+    if trail is not None and trail.recorder is not None:
+        trail.recorder.effect(effect, tensors)
+    else:
+        effect([each._array for each in tensors])
 
 
 @dataclass(slots=True)

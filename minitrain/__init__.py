@@ -71,7 +71,7 @@ from minitrain.initializers import Initializer
 from minitrain.layers import Input, Layer
 from minitrain.losses import Loss
 from minitrain.metrics import Metric
-from minitrain.models import Model, Sequential
+from minitrain.models import Model, Sequential, vectorize
 from minitrain.ops.creation import (
     eye,
     fill,

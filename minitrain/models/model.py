@@ -391,7 +391,7 @@ class Model(Layer):
         """Add the loss, as the mean of so many samples, and the batch to the metrics."""
         rows = len(x) if not isinstance(x, (dict, list, tuple)) else len(nest.flatten(x)[0])
         parts = [part for part in self._parts if part is not None] if self._objective.labels else []
-        happen(NewLoss(self._loss_tracker, rows), [as_tensor(loss), *parts])
+        happen(NewLoss(self._loss_tracker, rows, bool(parts)), [as_tensor(loss), *parts])
         if self._computes_own_metrics():
             self._own_results = self.compute_metrics(x, y, y_pred, weight)
         elif y is not None:

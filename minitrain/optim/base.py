@@ -19,6 +19,7 @@ from minitrain.configuration import Configurable, Registry, snake_case
 from minitrain.engine.convert import as_tensor
 from minitrain.engine.packing import Pack, pack
 from minitrain.engine.program.record import Effect
+from minitrain.engine.program.stack import Stack
 from minitrain.engine.tape import GradientTape
 from minitrain.engine.tensor import Tensor
 from minitrain.engine.trail import STATE
@@ -26,10 +27,12 @@ from minitrain.engine.variable import Variable
 from minitrain.errors import DTypeError, InvalidArgumentError, ShapeError
 from minitrain.optim.schedules import REGISTRY as SCHEDULES
 from minitrain.optim.schedules import LearningRateSchedule
+from minitrain.optim.stacked import together
 
 REGISTRY = Registry("optimizer")
 BLOCK = 131_072  # elements, half a megabyte of float32: smaller blocks measured slower, whole passes too
 
+MEMORIES = 64  # rates that are kept spread out; schedules bring new ones in every step
 SMALL = 16_384  # elements up to which a program keeps room of its own for an update
 
 Array = Any
@@ -107,6 +110,7 @@ class Optimizer(Configurable):
         self._place: dict[int, int] = {}  # id of a variable -> its place
         self._spare: dict[Any, list[Array]] = {}  # two arrays to work in, by dtype
         self._warned = False
+        self._spread: dict[Any, Array] = {}  # of `_for_each`
         self.learning_rate = learning_rate
 
     # ------------------------------------------------------------------------------------------- what a subclass says
@@ -241,7 +245,7 @@ class Optimizer(Configurable):
 
     def __getstate__(self) -> dict[str, Any]:
         # A pack belongs to these very variables; a copy updates its own one by one, with the same numbers.
-        return {**vars(self), "_packs": {}, "_spare": {}}
+        return {**vars(self), "_packs": {}, "_spare": {}, "_spread": {}}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
@@ -372,7 +376,7 @@ class Optimizer(Configurable):
                 buffers = [slots[name].writable() for name in self.slot_names]
                 w = variables.writable()
                 self._decay(group, w, rate)
-                self._in_blocks(w, flat, buffers, rate, step)
+                self._in_blocks(w, flat, buffers, self._for_each(rate, group), step)
                 continue
             # Joining long gradients would cost as much as their update does.
             for place in group:
@@ -399,14 +403,28 @@ class Optimizer(Configurable):
         self._decay([place], w, rate)
         slots = [self._slots[name][place]._writable() for name in self.slot_names]
         if self.is_elementwise:
-            self._in_blocks(w.reshape(-1), g.reshape(-1), [each.reshape(-1) for each in slots], rate, step)
+            flat_slots = [each.reshape(-1) for each in slots]
+            self._in_blocks(w.reshape(-1), g.reshape(-1), flat_slots, self._for_each(rate, [place]), step)
         else:
             self.update(w, g, slots, rate, step, [np.empty_like(w), np.empty_like(w)])
+
+    def _for_each(self, rate: Any, group: list[int]) -> Any:
+        """A learning rate as it is, or those of stacked models, (models,), for each element of a group, flat."""
+        if not isinstance(rate, np.ndarray):
+            return rate
+        key = rate.tobytes(), *group
+        if key not in self._spread:
+            if len(self._spread) > MEMORIES:
+                self._spread.clear()
+            found = [self._trainable_variables[place]._peek() for place in group]
+            parts = [np.repeat(rate.astype(each.dtype), each.size // len(rate)) for each in found]
+            self._spread[key] = np.concatenate(parts)
+        return self._spread[key]
 
     def begin_step(self, step: int) -> None:
         """Called before the arrays of a step are updated, for state that belongs to all of them."""
 
-    def _in_blocks(self, w: Array, g: Array, slots: list[Array], rate: float, step: int) -> None:
+    def _in_blocks(self, w: Array, g: Array, slots: list[Array], rate: Any, step: int) -> None:
         """Update flat arrays, block by block: whole passes over long ones would fetch them from memory every time."""
         size = w.size
         spare = self._spare.get(w.dtype)
@@ -419,7 +437,8 @@ class Optimizer(Configurable):
         for start in range(0, size, BLOCK):
             part = slice(start, min(start + BLOCK, size))
             room = [each[: part.stop - start] for each in spare]
-            self.update(w[part], g[part], [each[part] for each in slots], rate, step, room)
+            of = rate[part] if isinstance(rate, np.ndarray) else rate
+            self.update(w[part], g[part], [each[part] for each in slots], of, step, room)
 
     def _clipped(self, arrays: list[Array]) -> list[Array]:
         if self.clipnorm is not None:
@@ -449,7 +468,8 @@ class Optimizer(Configurable):
             return
         factor = self.weight_decay * rate
         if not (self._excluded or self._excluded_names):
-            w -= w * factor
+            factor = self._for_each(factor, group)
+            w -= w * (factor.reshape(w.shape) if isinstance(factor, np.ndarray) else factor)
             return
         for place in group:
             variable = self._trainable_variables[place]
@@ -543,6 +563,11 @@ class Update(Effect):
             for place, variable in zip(pack.slices, self.variables, strict=True)
         ]
 
+    def stacked(self, effects: Sequence[Any], stack: Stack) -> Effect:
+        whole = together([each.optimizer for each in effects], stack)
+        members = zip(*(each.variables for each in effects), strict=True)
+        return Update(whole, [stack.variable(each) for each in members], [has or None for has in self.has_gradient])
+
     def emit(self, emitter: Any, slots: list[Any]) -> bool:
         if self.flat is None:
             return False
@@ -569,6 +594,7 @@ class Update(Effect):
             optimizer.begin_step(self._step)
         if optimizer.weight_decay is not None:
             optimizer._decay(optimizer._groups[0], self._w, rate)
+        rate = optimizer._for_each(rate, optimizer._groups[0])
         if self._spare is not None:
             optimizer.update(self._w, self.flat, self._slots, rate, self._step, self._spare)
         else:
@@ -618,9 +644,13 @@ def moving_square(held: Array, g: Array, decay: float, spare: Array) -> None:
     held += spare
 
 
-@functools.lru_cache(maxsize=64)
-def scalar(value: float, dtype: np.dtype[Any]) -> Array:
+def scalar(value: Any, dtype: np.dtype[Any]) -> Array:
     """A number as an array of no axes: NumPy multiplies by it in half the time that a Python float takes."""
+    return value if type(value) is np.ndarray else _scalar(value, dtype)
+
+
+@functools.lru_cache(maxsize=64)
+def _scalar(value: float, dtype: np.dtype[Any]) -> Array:
     made = np.array(value, dtype)
     made.flags.writeable = False
     return made

@@ -46,7 +46,7 @@ class Member:
     def step(self, kind: str, batch: Batch) -> None:
         """Train or test on a batch, alone."""
         model = self.model
-        model._steps.run(model, kind, model._train_on if kind == "train" else model._test_on, batch)
+        model._steps.run(model, kind, model._train_on if kind == "train" else model._test_on, batch, patience=0)
 
     def can_join(self, kind: str) -> bool:
         """Whether its steps may be one with those of others: they are minitrain's own, and nobody looks at batches."""

@@ -21,6 +21,7 @@ from minitrain.engine.program.stack import Stack
 from minitrain.engine.tensor import Tensor
 from minitrain.metrics.base import Metric
 
+PATIENCE = 6  # steps of a shape by Python first: recording takes longer than these, and few last batches come often
 GO = 0.05  # seconds between two signs of progress
 
 
@@ -155,8 +156,8 @@ class Steps:
         if not error.is_library:  # the user can do something about it
             warnings.warn(f"The model runs without a program, more slowly. {error}", stacklevel=5)
 
-    def run(self, model: Any, kind: str, step: Callable[[Any], None], batch: Any) -> None:
-        """`step(batch)`, replayed where that can be."""
+    def run(self, model: Any, kind: str, step: Callable[[Any], None], batch: Any, patience: int = PATIENCE) -> None:
+        """`step(batch)`, replayed where that can be; recorded when so many batches of its shape have come before."""
         leaves = nest.flatten(batch)
         if not model._can_replay() or any(each is not None and each.dtype.kind not in "fiub" for each in leaves):
             step(batch)
@@ -164,6 +165,10 @@ class Steps:
         arrays = [each for each in leaves if each is not None]
         structure = nest.map_structure(lambda each: each is None, batch)
         trace = self.trace_of(kind, batch)
+        if trace.passed < patience:
+            trace.passed += 1
+            step(batch)
+            return
         if trace.is_ready:
             program = trace.take()
             program.run(*arrays)

@@ -27,7 +27,7 @@ from minitrain.engine.variable import Variable
 from minitrain.errors import DTypeError, InvalidArgumentError, ShapeError
 from minitrain.optim.schedules import REGISTRY as SCHEDULES
 from minitrain.optim.schedules import LearningRateSchedule
-from minitrain.optim.stacked import together
+from minitrain.optim.stacked import Rates, together
 
 REGISTRY = Registry("optimizer")
 BLOCK = 131_072  # elements, half a megabyte of float32: smaller blocks measured slower, whole passes too
@@ -122,6 +122,13 @@ class Optimizer(Configurable):
         """
         raise NotImplementedError(f"{type(self).__name__} must define update(w, g, slots, rate, step, spare).")
 
+    def emit(self, emitter: Any, w: Array, g: Array, rate: Array, spare: Array) -> bool:
+        """Write source for `update` into a program, where that is a line or two; False leaves it to a call.
+
+        `rate` has no axes; the slots are not at hand.
+        """
+        return False
+
     def slot_value(self, name: str) -> float:
         """The first value of a slot."""
         return 0.0
@@ -158,13 +165,14 @@ class Optimizer(Configurable):
 
     lr = learning_rate
 
-    def _rate(self, step: int | None = None) -> float:
+    def _rate(self, step: int | None = None) -> Any:
         """The learning rate of the next update, or of that after `step` updates, as a Python float."""
         rate = self._learning_rate
         if isinstance(rate, Variable):
             return float(rate._tensor._array.item())
-        if isinstance(rate, LearningRateSchedule):
-            return float(rate(self._step_number() if step is None else step))
+        if isinstance(rate, (LearningRateSchedule, Rates)):
+            found = rate(self._step_number() if step is None else step)
+            return found if isinstance(found, np.ndarray) else float(found)  # of each model of a stack
         return float(rate())
 
     def _step_number(self) -> int:
@@ -526,8 +534,9 @@ class Update(Effect):
         self.flat: Array = None  # where the program puts the gradients
         self._version = optimizer._version
         self._spare: list[Array] | None = None  # for weights so few that one block holds them
-        self._step = 0
+        self.count = 0  # of the optimizer's steps
         self._begins = type(optimizer).begin_step is not Optimizer.begin_step
+        self._is_fixed = self._has_fixed_rate()
 
     @property
     def writes(self) -> list[Variable]:  # type: ignore[override]
@@ -548,16 +557,22 @@ class Update(Effect):
         self._slots = []
 
     def is_stale(self) -> bool:
-        return self._version != self.optimizer._version
+        return self._version != self.optimizer._version or self._is_fixed != self._has_fixed_rate()
+
+    def _has_fixed_rate(self) -> bool:
+        """Whether the learning rate is all that a step needs to be told, and stays while a program runs."""
+        optimizer = self.optimizer
+        return optimizer.weight_decay is None and not self._begins and type(optimizer._learning_rate) is Variable
 
     def bind(self) -> list[Array] | None:
         optimizer = self.optimizer
         self.unbind()
-        self._version = optimizer._version
+        self._version, self._is_fixed = optimizer._version, self._has_fixed_rate()
         if not all(self.has_gradient) or not optimizer.is_one_update(self.variables):
             return None
         pack = optimizer._packs[0][0]
         self.flat = np.empty_like(pack.buffer)
+        self._fixed = np.empty((), self.flat.dtype)  # the learning rate, where it stays
         return [
             self.flat[place].reshape(variable._peek().shape)
             for place, variable in zip(pack.slices, self.variables, strict=True)
@@ -571,7 +586,12 @@ class Update(Effect):
     def emit(self, emitter: Any, slots: list[Any]) -> bool:
         if self.flat is None:
             return False
-        emitter.line(f"{emitter.name(self.step, 'update')}()")
+        w = self.optimizer._packs[0][0].buffer
+        is_short = self._is_fixed and w.size <= SMALL
+        if is_short and self.optimizer.emit(emitter, w, self.flat, self._fixed, np.empty_like(w)):
+            emitter.line(f"{emitter.name(self, 'update')}.count += 1")
+        else:
+            emitter.line(f"{emitter.name(self.step, 'update')}()")
         return True
 
     def begin(self) -> None:
@@ -581,29 +601,31 @@ class Update(Effect):
         self._w, self._slots = None, []  # held here, the buffers would not be the optimizer's alone
         self._w = variables.writable()
         self._slots = [slots[name].writable() for name in self.optimizer.slot_names]
-        self._step = self.optimizer._step_number()
+        self.count = self.optimizer._step_number()
+        if self._is_fixed:
+            self._fixed[...] = self.optimizer._rate()
         if self._spare is None and self._w.size <= SMALL:
             self._spare = [np.empty_like(self._w) for _ in range(2)]
 
     def step(self) -> None:
         """One update of the packed variables."""
         optimizer = self.optimizer
-        rate = optimizer._rate(self._step)
-        self._step += 1
+        rate = optimizer._rate(self.count)
+        self.count += 1
         if self._begins:
-            optimizer.begin_step(self._step)
+            optimizer.begin_step(self.count)
         if optimizer.weight_decay is not None:
             optimizer._decay(optimizer._groups[0], self._w, rate)
         rate = optimizer._for_each(rate, optimizer._groups[0])
         if self._spare is not None:
-            optimizer.update(self._w, self.flat, self._slots, rate, self._step, self._spare)
+            optimizer.update(self._w, self.flat, self._slots, rate, self.count, self._spare)
         else:
-            optimizer._in_blocks(self._w, self.flat, self._slots, rate, self._step)
+            optimizer._in_blocks(self._w, self.flat, self._slots, rate, self.count)
 
     def end(self) -> None:
         if self.flat is not None:
             self._w, self._slots = None, []
-            self.optimizer._iterations._tensor = Tensor(np.asarray(self._step, np.int64))
+            self.optimizer._iterations._tensor = Tensor(np.asarray(self.count, np.int64))
 
 
 def _norm(arrays: Sequence[Array]) -> float:

@@ -24,12 +24,10 @@ FREE = ("learning_rate", "weight_decay", "name")  # what may differ
 class Rates:
     """The learning rate of several models' optimizers at a step: a number where it is one for all, else (models,)."""
 
-    def __init__(self, optimizers: Sequence[Optimizer], whole: Optimizer) -> None:
+    def __init__(self, optimizers: Sequence[Optimizer]) -> None:
         self.optimizers = list(optimizers)
-        self.steps = whole._step_number
 
-    def __call__(self, step: int | None = None) -> Any:
-        step = self.steps() if step is None else step
+    def __call__(self, step: int) -> Any:
         found = [each._rate(step) for each in self.optimizers]
         return found[0] if found.count(found[0]) == len(found) else np.array(found)
 
@@ -69,7 +67,7 @@ def _together(optimizers: Sequence[Optimizer], stack: Stack) -> Optimizer:
             stack.join(slot, [each._slots[name][place] for each in optimizers])
     for mine, theirs in zip([whole._iterations, *whole._extra], _counts(optimizers), strict=True):
         stack.share(mine, theirs)
-    vars(whole)["_rate"] = Rates(optimizers, whole)
+    whole._learning_rate = Rates(optimizers)
     return whole
 
 

@@ -96,7 +96,7 @@ class Criterion(Loss):
             return mean
         rows = float(y_pred.shape[0]) if sample_weight is None else reduce_sum(as_tensor(sample_weight))
         squares = [sum_of_squares(kernel) for kernel in self.kernels]
-        return mean + (0.5 * self.alpha) * sum(squares[1:], squares[0]) / rows
+        return mean + (0.5 * self.alpha / rows) * sum(squares[1:], squares[0])
 
     def _mean(self, y_true: Any, y_pred: Any, sample_weight: Any) -> Any:
         if self.function is half_squared_error and sample_weight is None:  # one operation for all of it

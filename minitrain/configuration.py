@@ -16,7 +16,7 @@ from typing import Any, Self
 import numpy as np
 
 from minitrain.engine.tensor import TensorLike
-from minitrain.errors import DTypeError, InvalidArgumentError, MinitrainError, nearest_names
+from minitrain.errors import InvalidArgumentError, MinitrainError, nearest_names
 
 __all__ = [
     "Configurable",
@@ -193,6 +193,11 @@ class Registry:
             raise InvalidArgumentError(f"Unknown {self.kind}: {name!r}. {nearest_names(name, self.entries)}")
         return self.entries[name]
 
+    def deserialize(self, config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
+        """The member that a configuration stands for, whose names may be those of `custom_objects` too."""
+        with custom_object_scope(custom_objects or {}):
+            return self.get(config)
+
     def get(self, identifier: Any) -> Any:
         """The member that `identifier` stands for; None for None.
 
@@ -211,7 +216,7 @@ class Registry:
             return identifier()
         if callable(identifier) or isinstance(identifier, Configurable):
             return identifier
-        raise DTypeError(
+        raise InvalidArgumentError(
             f"Expected a string, a class, an instance, a callable or a configuration of {self.kind}, received "
             f"{identifier!r} of type {type(identifier).__name__!r}."
         )

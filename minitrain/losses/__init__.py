@@ -78,7 +78,7 @@ def get(identifier: Any) -> Any:
     return REGISTRY.get(identifier)
 
 
-deserialize = get
+deserialize = REGISTRY.deserialize
 
 __all__ = [
     name

@@ -5,6 +5,7 @@ A metric that is the mean of a per-sample function is one line, `mean_of`; the o
 """
 
 from minitrain.configuration import serialize
+from minitrain.metrics import base
 from minitrain.metrics.base import Metric, get
 from minitrain.metrics.classification import (
     Accuracy,
@@ -59,7 +60,7 @@ from minitrain.metrics.regression import (
     pearson_correlation,
 )
 
-deserialize = get
+deserialize = base.REGISTRY.deserialize
 
 __all__ = [
     name

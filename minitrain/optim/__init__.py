@@ -17,6 +17,7 @@ from minitrain.optim.base import REGISTRY, Optimizer
 from minitrain.optim.ftrl import Ftrl
 from minitrain.optim.lamb import Lamb
 from minitrain.optim.lion import Lion
+from minitrain.optim.muon import Muon
 from minitrain.optim.nadam import Nadam
 from minitrain.optim.rmsprop import RMSprop
 from minitrain.optim.sgd import SGD
@@ -32,6 +33,7 @@ __all__ = [
     "Ftrl",
     "Lamb",
     "Lion",
+    "Muon",
     "Nadam",
     "Optimizer",
     "RMSprop",
@@ -47,4 +49,4 @@ def get(identifier: Any) -> Any:
     return REGISTRY.get(identifier)
 
 
-deserialize = get
+deserialize = REGISTRY.deserialize

@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from minitrain.configuration import Configurable, Registry, snake_case
-from minitrain.engine.convert import as_tensor
+from minitrain import initializers
+from minitrain.configuration import Configurable, Registry, _arguments, snake_case
+from minitrain.engine.convert import as_tensor, to_dtype
 from minitrain.engine.packing import Pack, pack
 from minitrain.engine.program.record import Effect
 from minitrain.engine.program.stack import Stack
@@ -24,7 +25,7 @@ from minitrain.engine.tape import GradientTape
 from minitrain.engine.tensor import Tensor
 from minitrain.engine.trail import STATE
 from minitrain.engine.variable import Variable
-from minitrain.errors import DTypeError, InvalidArgumentError, ShapeError
+from minitrain.errors import InvalidArgumentError, ShapeError, nearest_names
 from minitrain.optim.schedules import REGISTRY as SCHEDULES
 from minitrain.optim.schedules import LearningRateSchedule
 from minitrain.optim.stacked import Rates, together
@@ -46,7 +47,8 @@ class Optimizer(Configurable):
     `global_clipnorm`, `clipvalue`: limits on the norm of each gradient, of all of them together, and on each element;
     at most one. `use_ema`: keep an exponential moving average of the weights, with `ema_momentum`, which overwrites
     them every `ema_overwrite_frequency` steps. `loss_scale_factor`: gradients are divided by it.
-    `gradient_accumulation_steps`: update every so many steps, with the mean of their gradients.
+    `gradient_accumulation_steps`: update every so many steps, with the mean of their gradients; a schedule counts all
+    of them, as in Keras.
     """
 
     _version = 0  # how often an option has been set: programs that update by this optimizer look at it
@@ -57,6 +59,7 @@ class Optimizer(Configurable):
             self.__dict__["_version"] = self._version + 1
 
     slot_names: tuple[str, ...] = ()
+    _writes_variables = False  # whether `update_step` is what a subclass defines
     is_elementwise = True  # whether an update of joined arrays is the join of their updates
 
     def __init__(
@@ -72,7 +75,15 @@ class Optimizer(Configurable):
         loss_scale_factor: float | None = None,
         gradient_accumulation_steps: int | None = None,
         name: str | None = None,
+        **kwargs: Any,
     ) -> None:
+        if kwargs.pop("decay", None) is not None:
+            warnings.warn("`decay` is no longer supported and is ignored: give a schedule.", stacklevel=2)
+        if kwargs:
+            raise InvalidArgumentError(
+                f"{type(self).__name__} received unknown arguments: {kwargs}. "
+                f"{nearest_names(next(iter(kwargs)), _arguments(type(self)))}"
+            )
         if sum(each is not None for each in (clipnorm, clipvalue, global_clipnorm)) > 1:
             raise InvalidArgumentError(
                 "Only one of `clipnorm`, `clipvalue` and `global_clipnorm` can be set, received "
@@ -81,12 +92,20 @@ class Optimizer(Configurable):
         for value, what in ((clipnorm, "clipnorm"), (clipvalue, "clipvalue"), (global_clipnorm, "global_clipnorm")):
             if value is not None and not value > 0:
                 raise InvalidArgumentError(f"`{what}` must be positive, received {value!r}.")
-        if gradient_accumulation_steps is not None and gradient_accumulation_steps < 2:
+        if gradient_accumulation_steps and not gradient_accumulation_steps >= 2:
             raise InvalidArgumentError(
                 f"`gradient_accumulation_steps` must be an integer >= 2, received {gradient_accumulation_steps!r}."
             )
         if use_ema and not 0 <= ema_momentum <= 1:
             raise InvalidArgumentError(f"`ema_momentum` must be in the range [0, 1], received {ema_momentum!r}.")
+        if (
+            use_ema
+            and ema_overwrite_frequency
+            and not (isinstance(ema_overwrite_frequency, int) and ema_overwrite_frequency >= 1)
+        ):
+            raise InvalidArgumentError(
+                f"`ema_overwrite_frequency` must be an integer >= 1 or None, received {ema_overwrite_frequency!r}."
+            )
         self.weight_decay = weight_decay
         self.clipnorm = clipnorm
         self.clipvalue = clipvalue
@@ -104,6 +123,8 @@ class Optimizer(Configurable):
         self._excluded_names: list[str] = []
         self._trainable_variables: list[Variable] = []
         self._slots: dict[str, list[Variable]] = {}
+        self._model_variables_moving_average: list[Variable] = []
+        self._accumulated_gradients: list[Variable] = []
         self._extra: list[Variable] = []  # further state of a subclass
         self._packs: dict[int, tuple[Pack, dict[str, Pack]]] = {}  # by the place of the pack's first variable
         self._groups: list[list[int]] = []  # places of the variables that are packed together, or alone
@@ -129,6 +150,18 @@ class Optimizer(Configurable):
         """
         return False
 
+    def update_step(self, gradient: Tensor, variable: Variable, learning_rate: Tensor) -> None:
+        """Keras's form of `update`, for optimizers of one's own: as in Keras, `build` adds their state.
+
+        Here `variable` is changed by `assign`, `assign_add` and `assign_sub`. Slower than `update`.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define update or update_step.")
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "update_step" in vars(cls):
+            cls._writes_variables, cls.is_elementwise = True, False
+
     def slot_value(self, name: str) -> float:
         """The first value of a slot."""
         return 0.0
@@ -148,8 +181,8 @@ class Optimizer(Configurable):
 
     @learning_rate.setter
     def learning_rate(self, value: Any) -> None:
-        if isinstance(value, str):
-            raise DTypeError(f"`learning_rate` must be a number or a schedule, received {value!r}.")
+        if value is None or isinstance(value, str):
+            raise InvalidArgumentError(f"`learning_rate` must be a number or a schedule, received {value!r}.")
         if isinstance(value, dict):
             value = SCHEDULES.get(value)
         if isinstance(value, (LearningRateSchedule, Variable)) or callable(value):
@@ -166,12 +199,12 @@ class Optimizer(Configurable):
     lr = learning_rate
 
     def _rate(self, step: int | None = None) -> Any:
-        """The learning rate of the next update, or of that after `step` updates, as a Python float."""
+        """The learning rate of the next step, or of that after `step` steps, as a Python float."""
         rate = self._learning_rate
         if isinstance(rate, Variable):
             return float(rate._tensor._array.item())
         if isinstance(rate, (LearningRateSchedule, Rates)):
-            found = rate(self._step_number() if step is None else step)
+            found = rate(int(self._iterations._peek()) if step is None else step)
             return found if isinstance(found, np.ndarray) else float(found)  # of each model of a stack
         return float(rate())
 
@@ -186,14 +219,56 @@ class Optimizer(Configurable):
 
     @property
     def variables(self) -> list[Variable]:
-        """All state: iterations, the learning rate where it is a number, the slots of each variable in turn."""
+        """All state: iterations, the learning rate where it is a number, averages, sums of gradients, and the slots of
+        each variable in turn, in Keras's order.
+        """
         found = [self._iterations]
         if isinstance(self._learning_rate, Variable):
             found.append(self._learning_rate)
+        found += self._model_variables_moving_average + self._accumulated_gradients
         names = list(self._slots)
         for place in range(len(self._trainable_variables)):
             found += [self._slots[name][place] for name in names]
         return found + self._extra
+
+    def add_variable(
+        self, shape: Any, initializer: Any = "zeros", dtype: Any = None, name: str = "optimizer_variable"
+    ) -> Variable:
+        """A further variable of the optimizer's own state, saved with it."""
+        value = initializers.get(initializer)(shape, dtype)
+        variable = Variable(value, trainable=False, name=name)
+        self._extra.append(variable)
+        return variable
+
+    def add_variable_from_reference(
+        self, reference_variable: Any, name: str = "slot", initializer: Any = "zeros"
+    ) -> Variable:
+        """A variable of the optimizer's own state with another one's shape and dtype."""
+        name = f"{getattr(reference_variable, '_name', 'variable')}_{name}"
+        return self.add_variable(reference_variable.shape, initializer, reference_variable.dtype, name)
+
+    def add_optimizer_variables(
+        self, trainable_variables: Iterable[Variable], name: Any, initializer: Any = "zeros"
+    ) -> Any:
+        """A list of variables, one for each given; of several names, a tuple of such lists."""
+        if not isinstance(name, str):
+            return tuple(self.add_optimizer_variables(trainable_variables, each, initializer) for each in name)
+        return [self.add_variable_from_reference(each, name, initializer) for each in trainable_variables]
+
+    def _get_variable_index(self, variable: Variable) -> int:
+        return self._place[id(variable)]
+
+    def assign(self, variable: Variable, value: Any) -> None:
+        """Replace a variable's value, in an `update_step`."""
+        variable.assign(to_dtype(as_tensor(value), variable._peek().dtype))
+
+    def assign_add(self, variable: Variable, value: Any) -> None:
+        """Add to a variable, in an `update_step`."""
+        variable.assign_add(to_dtype(as_tensor(value), variable._peek().dtype))
+
+    def assign_sub(self, variable: Variable, value: Any) -> None:
+        """Subtract from a variable, in an `update_step`."""
+        variable.assign_sub(to_dtype(as_tensor(value), variable._peek().dtype))
 
     def get_weights(self) -> list[Any]:
         """The values of `variables`, as ndarrays."""
@@ -237,13 +312,14 @@ class Optimizer(Configurable):
         variables = list(variables)
         self._trainable_variables = variables
         self._place = {id(each): place for place, each in enumerate(variables)}
-        names = list(self.slot_names)
-        names += ["gradient_accumulator"] if self.gradient_accumulation_steps else []
-        names += ["average"] if self.use_ema else []
-        for name in names:
+        if self.use_ema:
+            self._model_variables_moving_average = [self._zeros_like(each, "average") for each in variables]
+        if self.gradient_accumulation_steps:
+            self._accumulated_gradients = [self._zeros_like(each, "gradient_accumulator") for each in variables]
+        for name in self.slot_names:
             self._slots[name] = [self._new_slot(name, each) for each in variables]
         for places in self._by_dtype():
-            packed = self._pack(places, names) if self.is_elementwise else None
+            packed = self._pack(places) if self.is_elementwise else None
             if packed is None:
                 self._groups += [[place] for place in places]
             else:
@@ -260,10 +336,13 @@ class Optimizer(Configurable):
         self._place = {id(each): place for place, each in enumerate(self._trainable_variables)}
 
     def _new_slot(self, name: str, variable: Variable) -> Variable:
-        shared = name in ("gradient_accumulator", "average")
-        shape = tuple(variable.shape) if shared else self.slot_shape(name, tuple(variable.shape))
-        value = np.full(shape, 0.0 if shared else self.slot_value(name), variable._peek().dtype)
+        shape = self.slot_shape(name, tuple(variable.shape))
+        value = np.full(shape, self.slot_value(name), variable._peek().dtype)
         return Variable(value, trainable=False, name=f"{variable._name}_{name}")
+
+    @staticmethod
+    def _zeros_like(variable: Variable, name: str) -> Variable:
+        return Variable(np.zeros_like(variable._peek()), trainable=False, name=f"{variable._name}_{name}")
 
     def _by_dtype(self) -> list[list[int]]:
         groups: dict[Any, list[int]] = {}
@@ -271,11 +350,11 @@ class Optimizer(Configurable):
             groups.setdefault(each._peek().dtype, []).append(place)
         return list(groups.values())
 
-    def _pack(self, places: list[int], names: list[str]) -> tuple[Pack, dict[str, Pack]] | None:
+    def _pack(self, places: list[int]) -> tuple[Pack, dict[str, Pack]] | None:
         variables = pack([self._trainable_variables[place] for place in places])
         if variables is None:
             return None
-        slots = {name: pack([self._slots[name][place] for place in places]) for name in names}
+        slots = {name: pack([self._slots[name][place] for place in places]) for name in self.slot_names}
         return variables, {name: each for name, each in slots.items() if each is not None}
 
     # ----------------------------------------------------------------------------------------------------------- steps
@@ -375,7 +454,7 @@ class Optimizer(Configurable):
         if self.clipnorm is None and self.global_clipnorm is None and self.clipvalue is None:
             given = dict(zip(places, arrays, strict=True))
         else:
-            given = dict(zip(places, self._clipped(arrays), strict=True))
+            given = dict(zip(places, self._clip_gradients(arrays), strict=True))
         for group in self._groups:
             packed = self._packs.get(group[0])
             if packed is not None and all(place in given for place in group) and packed[0].buffer.size <= BLOCK:
@@ -407,8 +486,12 @@ class Optimizer(Configurable):
         )
 
     def _update_one(self, place: int, g: Array, rate: float, step: int) -> None:
-        w = self._trainable_variables[place]._writable()
+        variable = self._trainable_variables[place]
+        w = variable._writable()
         self._decay([place], w, rate)
+        if self._writes_variables:
+            self.update_step(Tensor(g), variable, as_tensor(rate))
+            return
         slots = [self._slots[name][place]._writable() for name in self.slot_names]
         if self.is_elementwise:
             flat_slots = [each.reshape(-1) for each in slots]
@@ -448,7 +531,7 @@ class Optimizer(Configurable):
             of = rate[part] if isinstance(rate, np.ndarray) else rate
             self.update(w[part], g[part], [each[part] for each in slots], of, step, room)
 
-    def _clipped(self, arrays: list[Array]) -> list[Array]:
+    def _clip_gradients(self, arrays: list[Array]) -> list[Array]:
         if self.clipnorm is not None:
             return [g * (self.clipnorm / max(_norm([g]), self.clipnorm)) for g in arrays]
         if self.global_clipnorm is not None:
@@ -491,7 +574,7 @@ class Optimizer(Configurable):
         is_last = (int(self._iterations._peek()) + 1) % steps == 0
         means = []
         for place, g in zip(places, arrays, strict=True):
-            held = self._slots["gradient_accumulator"][place]._writable()
+            held = self._accumulated_gradients[place]._writable()
             held += g
             if is_last:
                 means.append(held / steps)
@@ -502,7 +585,7 @@ class Optimizer(Configurable):
         """Move the averages on, and the weights onto them where it is time."""
         count = self._step_number()
         momentum = self.ema_momentum if count else 0.0
-        for variable, average in zip(self._trainable_variables, self._slots["average"], strict=True):
+        for variable, average in zip(self._trainable_variables, self._model_variables_moving_average, strict=True):
             held = average._writable()
             held *= momentum
             held += (1.0 - momentum) * variable._peek()
@@ -514,7 +597,8 @@ class Optimizer(Configurable):
         """Overwrite the variables with their moving averages, if those are kept."""
         if self.use_ema:
             for variable in var_list:
-                variable._write(self._slots["average"][self._place[id(variable)]]._peek())
+                average = self._model_variables_moving_average[self._get_variable_index(variable)]
+                variable._write(average._peek())
 
     def scale_loss(self, loss: Any) -> Any:
         """The loss times `loss_scale_factor`, by which the gradients will be divided."""

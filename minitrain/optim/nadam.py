@@ -21,8 +21,7 @@ class Nadam(MomentOptimizer):
         if not self.built:
             super().build(variables)
             # The product of the momenta so far: the one state that belongs to all variables.
-            self._product = Variable(1.0, trainable=False, name="momentum_product", dtype="float64")
-            self._extra.append(self._product)
+            self._product = self.add_variable((), "ones", "float64", "momentum_product")
 
     def _momentum(self, step: int) -> float:
         return self.beta_1 * (1.0 - 0.5 * 0.96**step)

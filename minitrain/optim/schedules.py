@@ -284,4 +284,4 @@ def get(identifier: Any) -> Any:
     return REGISTRY.get(identifier)
 
 
-deserialize = get
+deserialize = REGISTRY.deserialize

@@ -379,9 +379,10 @@ class SwapEMAWeights(Callback):
 
     def _swap(self, to_averages: bool) -> None:
         optimizer = self.model.optimizer
-        if self._is_swapped == to_averages or not optimizer.built or "average" not in optimizer._slots:
+        averages = optimizer._model_variables_moving_average
+        if self._is_swapped == to_averages or not averages:
             return
-        for variable, average in zip(optimizer._trainable_variables, optimizer._slots["average"], strict=True):
+        for variable, average in zip(optimizer._trainable_variables, averages, strict=True):
             held = variable.numpy()
             variable.assign(average.numpy())
             average.assign(held)

@@ -368,7 +368,7 @@ def test_tensorboard_refuses_arguments_that_neither_it_nor_keras_knows(tmp_path)
 
 
 def averaged(model):
-    return [each.numpy() for each in model.optimizer._slots["average"]]
+    return [each.numpy() for each in model.optimizer._model_variables_moving_average]
 
 
 def test_averages_are_evaluated_and_weights_trained():

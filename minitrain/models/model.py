@@ -68,6 +68,7 @@ class Model(Layer):
     optimizer: Any = None
     loss: Any = None
     run_eagerly = False
+    supports_masking = True
 
     def __init__(self, inputs: Any = None, outputs: Any = None, *, name: str | None = None, **kwargs: Any) -> None:
         is_functional = type(self) is Model and inputs is not None

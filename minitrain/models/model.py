@@ -31,6 +31,8 @@ class Model(Trainer, Layer):
     41
     """
 
+    supports_masking = True
+
     def __init__(self, inputs: Any = None, outputs: Any = None, *, name: str | None = None, **kwargs: Any) -> None:
         is_functional = type(self) is Model and inputs is not None
         super().__init__(name=name or (name_of("functional") if is_functional else None), **kwargs)

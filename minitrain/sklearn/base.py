@@ -20,7 +20,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, colu
 
 from minitrain import nn
 from minitrain.engine.convert import as_tensor
-from minitrain.errors import InvalidArgumentError
+from minitrain.errors import DTypeError, InvalidArgumentError
 from minitrain.losses.base import Loss, matched, reduce_weighted
 from minitrain.losses.classification import SparseCategoricalCrossentropy, sparse_categorical_crossentropy
 from minitrain.ops.elementwise import log, maximum, square
@@ -319,6 +319,9 @@ class LabelTargets(ClassifierMixin):
         y = check_array(y, ensure_2d=False, dtype=None, input_name="y", estimator=self)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
+        kinds = {type(each).__name__ for each in y.flat} if y.dtype == object else ()
+        if len(kinds) > 1:
+            raise DTypeError(f"`y` must hold labels of one type and none missing, received {sorted(kinds)}.")
         check_classification_targets(y)
         return y
 

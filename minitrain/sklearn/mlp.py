@@ -265,13 +265,25 @@ class MultilayerPerceptron(NetworkEstimator):
 
     @property
     def coefs_(self) -> list[Array]:
-        """The kernels of the layers, (i, o) each."""
+        """The kernels of the layers, (i, o) each. A list of arrays may be assigned, as a whole."""
         return [each.kernel.numpy() for each in self._dense_layers()]
+
+    @coefs_.setter
+    def coefs_(self, values: Any) -> None:
+        check_is_fitted(self)
+        for each, value in zip(self._dense_layers(), values, strict=True):
+            each.kernel.assign(value)
 
     @property
     def intercepts_(self) -> list[Array]:
-        """The biases of the layers, (o,) each."""
+        """The biases of the layers, (o,) each. A list of arrays may be assigned, as a whole."""
         return [each.bias.numpy() for each in self._dense_layers()]
+
+    @intercepts_.setter
+    def intercepts_(self, values: Any) -> None:
+        check_is_fitted(self)
+        for each, value in zip(self._dense_layers(), values, strict=True):
+            each.bias.assign(value)
 
     # -------------------------------------------------------------------------------------------------------- training
 

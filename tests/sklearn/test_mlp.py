@@ -15,10 +15,12 @@ from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris, make_multilabel_classification
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils.class_weight import compute_class_weight
 
 import minitrain as mt
-from minitrain.sklearn import MLPClassifier, MLPRegressor
+from minitrain.sklearn import MLPClassifier, MLPRegressor, TableEncoder
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 RNG = np.random.RandomState(0)
@@ -137,6 +139,29 @@ def test_labels_of_any_type_come_back(labels):
     net = MLPClassifier(max_iter=100, learning_rate_init=0.02, random_state=0).fit(X, y)
     assert net.predict(X).dtype == y.dtype
     assert net.score(X, y) > 0.9
+
+
+@pytest.mark.parametrize("labels", [["a", None, "b"], ["a", 1, "b"]])
+def test_labels_that_do_not_compare_are_told(labels):
+    with pytest.raises(TypeError, match="`y` must hold labels of one type"):
+        MLPClassifier().fit(X, np.array(labels, dtype=object)[LABELS])
+
+
+def test_weights_may_be_assigned():
+    net, other = (MLPClassifier(max_iter=3, random_state=seed).fit(X, LABELS) for seed in (0, 1))
+    net.coefs_, net.intercepts_ = other.coefs_, other.intercepts_
+    np.testing.assert_array_equal(net.predict_proba(X), other.predict_proba(X))
+    with pytest.raises(ValueError, match="shape"):
+        net.coefs_ = [each.T for each in net.coefs_]
+
+
+def test_a_penalty_means_what_it_does_behind_a_standard_scaler():
+    x = np.c_[RNG.uniform(0.0, 1000.0, 400), RNG.uniform(-0.1, 0.1, 400)]
+    y = np.hypot(x[:, 0] / 500.0 - 1.0, x[:, 1] * 10.0) > 0.7
+    options = {"alpha": 5.0, "max_iter": 200, "random_state": 0}
+    theirs = make_pipeline(StandardScaler(), sklearn.neural_network.MLPClassifier(**options)).fit(x, y)
+    ours = MLPClassifier(encoding=TableEncoder(knots=None), **options).fit(x, y)
+    np.testing.assert_allclose(ours.predict_proba(x), theirs.predict_proba(x), atol=0.05)
 
 
 def test_log_probabilities_and_decisions_follow_from_the_probabilities():

@@ -244,10 +244,27 @@ def test_running_out_of_epochs_warns():
         MLPRegressor(max_iter=2).fit(X, Y)
 
 
-def test_wrong_parameters_are_named_when_fitting():
-    for wrong in ({"alpha": -1}, {"max_iter": 0}, {"learning_rate": "fast"}, {"hidden_layer_sizes": (0,)}):
-        with pytest.raises(ValueError, match=f"`{next(iter(wrong))}`"):
-            MLPRegressor(**wrong).fit(X, Y)
+def test_lbfgs_knows_no_early_stopping():
+    options = {"solver": "lbfgs", "max_iter": 20, "random_state": 0}
+    one, other = (MLPClassifier(early_stopping=each, **options).fit(X, LABELS) for each in (True, False))
+    np.testing.assert_array_equal(one.predict_proba(X), other.predict_proba(X))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"alpha": -1},
+        {"max_iter": 0},
+        {"learning_rate": "fast"},
+        {"hidden_layer_sizes": (0,)},
+        {"early_stopping": "false"},
+        {"shuffle": 2},
+    ],
+    ids=str,
+)
+def test_wrong_parameters_are_named_when_fitting(wrong):
+    with pytest.raises(ValueError, match=f"`{next(iter(wrong))}`"):
+        MLPRegressor(**wrong).fit(X, Y)
 
 
 def test_pickles_hold_no_data_and_predict_the_same():

@@ -233,6 +233,15 @@ def test_a_plain_matrix_is_left_alone_on_request():
         net.predict(np.full((1, 3), np.nan))
 
 
+@pytest.mark.parametrize("frame", FRAMES)
+def test_text_that_is_not_encoded_is_named(frame):
+    table = frame({"size": COLUMNS["size"], "kind": COLUMNS["kind"]})
+    with pytest.raises(ValueError, match=r"\['kind'\] holds text.*encoding='auto'"):
+        MLPRegressor(encoding=None).fit(table, TARGET)
+    with pytest.raises(ValueError, match=r"X holds text.*DataFrames"):
+        MLPRegressor().fit(np.asarray(table.to_numpy(), dtype=object), TARGET)
+
+
 def test_sparse_matrices_pass_untouched():
     x = sparse.random_array((20, 5), density=0.3, random_state=0)
     assert (TableEncoder().fit_transform(x) != x).nnz == 0

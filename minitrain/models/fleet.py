@@ -20,7 +20,8 @@ from minitrain.engine.program.function import Trace
 from minitrain.engine.program.program import Program, optimized
 from minitrain.engine.program.stack import CannotStack, Stack, stacked
 from minitrain.errors import DTypeError, InvalidArgumentError
-from minitrain.models.model import Model, Results
+from minitrain.models.model import Model
+from minitrain.models.trainer import Results
 from minitrain.ops import stacked as _rules  # noqa: F401  # imported for what it tells the operations
 from minitrain.ops.random import Generator, get_global_generator, set_global_generator
 from minitrain.training.callbacks import Backup, CallbackList

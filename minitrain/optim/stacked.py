@@ -62,13 +62,18 @@ def _together(optimizers: Sequence[Optimizer], stack: Stack) -> Optimizer:
         whole.weight_decay = decays[0]
     members = list(zip(*(each._trainable_variables for each in optimizers), strict=True))
     whole.build([stack.variable(each) for each in members])
-    for name, slots in whole._slots.items():
-        for place, slot in enumerate(slots):
-            stack.join(slot, [each._slots[name][place] for each in optimizers])
+    for mine, *theirs in zip(_by_variable(whole), *map(_by_variable, optimizers), strict=True):
+        stack.join(mine, theirs)
     for mine, theirs in zip([whole._iterations, *whole._extra], _counts(optimizers), strict=True):
         stack.share(mine, theirs)
     whole._learning_rate = Rates(optimizers)
     return whole
+
+
+def _by_variable(optimizer: Optimizer) -> list[Variable]:
+    """The state that belongs to one variable each."""
+    kept = [*optimizer._slots.values(), optimizer._model_variables_moving_average, optimizer._accumulated_gradients]
+    return [each for variables in kept for each in variables]
 
 
 def _counts(optimizers: Sequence[Optimizer]) -> list[list[Variable]]:

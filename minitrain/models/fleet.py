@@ -62,6 +62,111 @@ class Member:
         )
 
 
+class Group:
+    """Members that take equally many steps an epoch, so that their optimizers stay at one step: they can be stacked."""
+
+    def __init__(self, members: list[Member]) -> None:
+        self.members = members
+        self.stack = Stack()
+        self._programs: dict[Any, tuple[list[Trace], Program | None]] = {}
+
+    def train(self, table: Table, epoch: int) -> None:
+        """One epoch of training, hooks included, but for what comes after validation."""
+        for each in self.members:
+            each.model.reset_metrics()
+            each.hooks.call("on_epoch_begin", epoch, {})
+        orders = [each.order(table.shuffle) for each in self.members]
+        if self._can_join("train", table):
+            self._pass("train", table, orders)
+            for each in self.members:
+                each.logs = each.model.get_metrics_result()
+        else:
+            for each, order in zip(self.members, orders, strict=True):
+                each.logs = each.model._train_epoch(_batches(table, order), each.hooks, epoch, 0)
+
+    def test(self, table: Table) -> None:
+        """One pass of validation, whose results go to those of training."""
+        if self._can_join("test", table):
+            for each in self.members:
+                each.model.reset_metrics()
+                each.hooks.call("on_test_begin", {})
+            self._pass("test", table, [each.held_rows for each in self.members])
+            results = [each.model.get_metrics_result() for each in self.members]
+            for each, found in zip(self.members, results, strict=True):
+                each.hooks.call("on_test_end", found)
+        else:
+            self.stack.store()
+            results = [
+                each.model._test_epoch(_batches(table, each.held_rows), None, each.hooks) for each in self.members
+            ]
+        for each, found in zip(self.members, results, strict=True):
+            each.logs |= {f"val_{name}": value for name, value in found.items()}
+
+    def _can_join(self, kind: str, table: Table) -> bool:
+        arrays = all(type(part) is np.ndarray for part in table.parts)
+        return arrays and all(each.can_join(kind) for each in self.members)
+
+    def _pass(self, kind: str, table: Table, orders: list[Any]) -> None:
+        """One pass over the rows of each member: at once while all have a batch of one size, else one by one."""
+        size = table.batch_size
+        full = min(len(each) for each in orders) // size
+        self._advance(kind, table, [each[: full * size] for each in orders], size)
+        rest = [each[full * size :] for each in orders]
+        if len({len(each) for each in rest}) == 1:
+            self._advance(kind, table, rest, len(rest[0]))
+            return
+        self.stack.store()
+        for member, order in zip(self.members, rest, strict=True):
+            for batch in _batches(table, order):
+                member.step(kind, batch)
+
+    def _advance(self, kind: str, table: Table, orders: list[Any], size: int) -> None:
+        """Do the steps on batches of a size that all members have, at once when each has shown what it does."""
+        if not size:
+            return
+        rows = np.stack(orders).reshape(len(orders), -1, size).swapaxes(0, 1)
+        for place, at in enumerate(rows):
+            program = self._program(kind, table, size)
+            if program is not None:
+                self.stack.load()
+                with program.lock:
+                    program.begin()
+                    try:
+                        program.epoch(np.ascontiguousarray(rows[place:]), table.parts)
+                    finally:
+                        program.end()
+                return
+            self.stack.store()
+            for member, own in zip(self.members, at, strict=True):
+                member.step(kind, table.batch(own))
+
+    def _program(self, kind: str, table: Table, size: int) -> Program | None:
+        """The program of a step of all members; None while one has not recorded it, and where it cannot be."""
+        traces = [each.model._steps.trace_of(kind, table.batch(slice(0, size))) for each in self.members]
+        if not all(each.is_ready for each in traces):
+            return None
+        known = self._programs.get((kind, size))
+        if known is None or known[0] != traces:
+            self.stack.store()
+            try:
+                recording = optimized(stacked([each.recording for each in traces], self.stack))  # type: ignore[misc]
+                program: Program | None = Program(recording, static_inputs=True)
+            except CannotStack as error:
+                if len(self.members) > 1:
+                    warnings.warn(f"The models train one by one. {error}", stacklevel=6)
+                program = None
+            known = self._programs[kind, size] = traces, program
+        return known[1]
+
+
+def groups_of(members: list[Member], size: int) -> list[Group]:
+    """Members by the number of their steps an epoch."""
+    found: dict[int, list[Member]] = {}
+    for each in members:
+        found.setdefault(-(-len(each.rows) // size), []).append(each)
+    return [Group(each) for each in found.values()]
+
+
 class Fleet:
     """Several compiled models that train at once. See `vectorize`."""
 
@@ -76,12 +181,6 @@ class Fleet:
                 raise InvalidArgumentError(
                     "`models` must be models of their own, each compiled with its own optimizer."
                 )
-        self._active: list[Member] = []
-        self._forget()
-
-    def _forget(self) -> None:
-        self._stack = Stack()
-        self._programs: dict[Any, tuple[list[Trace], Program | None]] = {}
 
     def fit(
         self,
@@ -100,8 +199,8 @@ class Fleet:
     ) -> list[History]:
         """Train all models on the same data, or on rows of it, and give their Histories.
 
-        As `Model.fit`, for arrays held whole. `rows`, `validation_rows`: for each model the numbers of the rows of `x`
-        that it trains on, such as those of a fold, and of those that validate it, unless there is `validation_data`.
+        As `Model.fit`, for arrays held whole. `rows`: for each model the numbers of the rows that it trains on, such as
+        those of a fold; `validation_rows`: of the rows of `validation_data`, or of `x` without it, that validate it.
         `callbacks`: a function that makes a model's callbacks from its number. `seeds`: a number for each model, from
         which the order of its rows is drawn: a fit of that model alone after `utils.set_random_seed` of it is the same
         to rounding.
@@ -118,21 +217,22 @@ class Fleet:
         elif validation_rows is not None:
             held = table
         members = self._members(table, held, rows, validation_rows, seeds, callbacks, epochs)
+        groups = groups_of(members, table.batch_size)
         try:
             for epoch in range(epochs):
                 going = [each for each in members if not each.model.stop_training]
-                if not going:
-                    break
-                self._train_epoch(going, table, epoch)
-                if held is not None:
-                    self._test_epoch(going, held)
-                self._stack.store()
+                if len(going) < sum(len(each.members) for each in groups):
+                    groups = groups_of(going, table.batch_size)
+                for group in groups:
+                    group.train(table, epoch)
+                    if held is not None:
+                        group.test(held)
+                    group.stack.store()
                 for each in going:
                     each.hooks.call("on_epoch_end", epoch, each.logs)
         finally:
-            self._stack.store()
-            self._active = []
-            self._forget()
+            for group in groups:
+                group.stack.store()
         for each in members:
             if each.model.optimizer.use_ema:
                 each.model.optimizer.finalize_variable_values(each.model.trainable_variables)
@@ -172,95 +272,6 @@ class Fleet:
         for each in members:
             each.hooks.call("on_train_begin", {})
         return members
-
-    # ----------------------------------------------------------------------------------------------------------- epochs
-
-    def _train_epoch(self, members: list[Member], table: Table, epoch: int) -> None:
-        for each in members:
-            each.model.reset_metrics()
-            each.hooks.call("on_epoch_begin", epoch, {})
-        orders = [each.order(table.shuffle) for each in members]
-        if self._can_join("train", members, table):
-            self._pass("train", members, table, orders)
-            for each in members:
-                each.logs = each.model.get_metrics_result()
-        else:
-            for each, order in zip(members, orders, strict=True):
-                each.logs = each.model._train_epoch(_batches(table, order), each.hooks, epoch, 0)
-
-    def _test_epoch(self, members: list[Member], table: Table) -> None:
-        if self._can_join("test", members, table):
-            for each in members:
-                each.model.reset_metrics()
-                each.hooks.call("on_test_begin", {})
-            self._pass("test", members, table, [each.held_rows for each in members])
-            results = [each.model.get_metrics_result() for each in members]
-            for each, found in zip(members, results, strict=True):
-                each.hooks.call("on_test_end", found)
-        else:
-            self._stack.store()
-            results = [each.model._test_epoch(_batches(table, each.held_rows), None, each.hooks) for each in members]
-        for each, found in zip(members, results, strict=True):
-            each.logs |= {f"val_{name}": value for name, value in found.items()}
-
-    @staticmethod
-    def _can_join(kind: str, members: list[Member], table: Table) -> bool:
-        return all(type(part) is np.ndarray for part in table.parts) and all(each.can_join(kind) for each in members)
-
-    def _pass(self, kind: str, members: list[Member], table: Table, orders: list[Any]) -> None:
-        """One pass over the rows of each member: at once while all have a batch of one size, else one by one."""
-        size = table.batch_size
-        full = min(len(each) for each in orders) // size
-        self._advance(kind, members, table, [each[: full * size] for each in orders], size)
-        rest = [each[full * size :] for each in orders]
-        if len({len(each) for each in rest}) == 1:
-            self._advance(kind, members, table, rest, len(rest[0]))
-            return
-        self._stack.store()
-        for member, order in zip(members, rest, strict=True):
-            for batch in _batches(table, order):
-                member.step(kind, batch)
-
-    def _advance(self, kind: str, members: list[Member], table: Table, orders: list[Any], size: int) -> None:
-        """Do the steps on batches of a size that all members have, at once when each has shown what it does."""
-        if not size:
-            return
-        rows = np.stack(orders).reshape(len(members), -1, size).swapaxes(0, 1)
-        for place, at in enumerate(rows):
-            program = self._program(kind, members, table, size)
-            if program is not None:
-                self._stack.load()
-                with program.lock:
-                    program.begin()
-                    try:
-                        program.epoch(np.ascontiguousarray(rows[place:]), table.parts)
-                    finally:
-                        program.end()
-                return
-            self._stack.store()
-            for member, own in zip(members, at, strict=True):
-                member.step(kind, table.batch(own))
-
-    def _program(self, kind: str, members: list[Member], table: Table, size: int) -> Program | None:
-        """The program of a step of all members; None while one has not recorded it, and where it cannot be."""
-        if members != self._active:
-            self._stack.store()
-            self._active = members
-            self._forget()
-        traces = [each.model._steps.trace_of(kind, table.batch(slice(0, size))) for each in members]
-        if not all(each.is_ready for each in traces):
-            return None
-        known = self._programs.get((kind, size))
-        if known is None or known[0] != traces:
-            self._stack.store()
-            try:
-                recording = optimized(stacked([each.recording for each in traces], self._stack))  # type: ignore[misc]
-                program: Program | None = Program(recording, static_inputs=True)
-            except CannotStack as error:
-                warnings.warn(f"The models train one by one. {error}", stacklevel=6)
-                program = None
-            known = self._programs[kind, size] = traces, program
-        return known[1]
 
 
 @contextmanager

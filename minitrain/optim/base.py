@@ -557,16 +557,13 @@ class Optimizer(Configurable):
     def _decay(self, group: list[int], w: Array, rate: float) -> None:
         if self.weight_decay is None:
             return
-        factor = self.weight_decay * rate
-        if not (self._excluded or self._excluded_names):
-            factor = self._for_each(factor, group)
-            w -= w * (factor.reshape(w.shape) if isinstance(factor, np.ndarray) else factor)
-            return
-        for place in group:
-            variable = self._trainable_variables[place]
-            if self._decays(variable):
-                array = variable._tensor._array
-                array -= array * factor
+        parts = [(w, group)]
+        if self._excluded or self._excluded_names:
+            decaying = [place for place in group if self._decays(self._trainable_variables[place])]
+            parts = [(self._trainable_variables[place]._tensor._array, [place]) for place in decaying]
+        for array, places in parts:
+            factor = self._for_each(self.weight_decay * rate, places)
+            array -= array * (factor.reshape(array.shape) if isinstance(factor, np.ndarray) else factor)
 
     def _accumulated(self, places: list[int], arrays: list[Array]) -> list[Array] | None:
         """Add to the accumulators; on every n-th call, their means, and start anew."""

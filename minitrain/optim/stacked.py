@@ -36,7 +36,7 @@ def together(optimizers: Sequence[Optimizer], stack: Stack) -> Optimizer:
     """An optimizer of the stacked variables that does to each model's what its own would do.
 
     Raises CannotStack where they differ in more than learning rates and weight decays, are not at the same step, or
-    need all of a variable at once: norms, constraints, variables that are spared weight decay.
+    need all of a variable at once: norms and constraints.
     """
     key = tuple([id(each) for each in optimizers])
     if key not in stack.made:
@@ -62,6 +62,7 @@ def _together(optimizers: Sequence[Optimizer], stack: Stack) -> Optimizer:
         whole.weight_decay = decays[0]
     members = list(zip(*(each._trainable_variables for each in optimizers), strict=True))
     whole.build([stack.variable(each) for each in members])
+    whole._excluded = {id(stack.variable(each)) for each in members if not first._decays(each[0])}
     for mine, *theirs in zip(_by_variable(whole), *map(_by_variable, optimizers), strict=True):
         stack.join(mine, theirs)
     for mine, theirs in zip([whole._iterations, *whole._extra], _counts(optimizers), strict=True):
@@ -84,7 +85,5 @@ def _need_elementwise(optimizer: Optimizer) -> None:
     """Raise CannotStack where an update of one model's elements would see another's."""
     if not optimizer.is_elementwise or optimizer.clipnorm is not None or optimizer.global_clipnorm is not None:
         raise CannotStack(f"{type(optimizer).__name__} needs the norms of each model's weights or gradients.")
-    if optimizer._excluded or optimizer._excluded_names:
-        raise CannotStack("Some weights are spared weight decay.")
     if any(each.constraint is not None for each in optimizer._trainable_variables):
         raise CannotStack("Some weights have constraints.")

@@ -4,6 +4,7 @@ Importing this needs scikit-learn; importing minitrain does not.
 """
 
 from minitrain.sklearn.encoding import TableEncoder
+from minitrain.sklearn.ensembles import EnsembleClassifier, EnsembleRegressor, cross_val_fit
 from minitrain.sklearn.mlp import MLPClassifier, MLPRegressor
 from minitrain.sklearn.uncertainty import ConformalRegressor, GaussianRegressor, QuantileRegressor
 from minitrain.sklearn.wrappers import Classifier, Regressor, Transformer
@@ -11,6 +12,8 @@ from minitrain.sklearn.wrappers import Classifier, Regressor, Transformer
 __all__ = [
     "Classifier",
     "ConformalRegressor",
+    "EnsembleClassifier",
+    "EnsembleRegressor",
     "GaussianRegressor",
     "MLPClassifier",
     "MLPRegressor",
@@ -18,4 +21,5 @@ __all__ = [
     "Regressor",
     "TableEncoder",
     "Transformer",
+    "cross_val_fit",
 ]

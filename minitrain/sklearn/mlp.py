@@ -9,6 +9,9 @@ with `encoding=None` and `target_scaling=False` what is trained is scikit-learn'
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
 
@@ -110,6 +113,71 @@ class StoppingRules(Callback):
         if net.verbose:
             print(f"{said} Stopping.")
         self.has_stopped = self.model.stop_training = True
+
+
+@dataclass(eq=False)
+class Descent:
+    """The training of one estimator by steps on batches, until its rules say stop."""
+
+    estimator: Any
+    x: Any  # (n, columns)
+    y: Array
+    weight: Array | None
+    validation: tuple[Any, Array, Array | None] | None
+    batch_size: int
+    rules: StoppingRules
+    is_partial: bool
+    seed: int  # of the order of the rows
+
+    def __post_init__(self) -> None:
+        net = self.estimator
+        self.epochs = 1 if self.is_partial else net.max_iter
+        self.shuffle = bool(net.shuffle) and self.batch_size < len(self.y)
+        # `fit` leaves parameters as they are, callbacks too.
+        self.callbacks = [*(copy.copy(each) for each in net.callbacks or ()), self.rules]
+
+    def run(self) -> None:
+        """Train."""
+        with own_stream(self.seed), interruptible():
+            self.estimator.model_.fit(
+                self.x,
+                self.y,
+                batch_size=self.batch_size,
+                epochs=self.epochs,
+                verbose=0,
+                callbacks=self.callbacks,
+                sample_weight=self.weight,
+                shuffle=self.shuffle,
+                validation_data=self.validation,
+            )
+
+    def finish(self) -> None:
+        """Keep what training has shown."""
+        net = self.estimator
+        net.history_ = dict(net.model_.history.history)
+        net.model_.history = None  # it holds the callbacks' model, and so would every pickle
+        if self.rules.best_weights is not None:
+            net.model_.set_weights(self.rules.best_weights)
+        warn_unless(
+            self.rules.has_stopped or self.is_partial or net.n_iter_ < net.max_iter,
+            f"Stochastic Optimizer: Maximum iterations ({net.max_iter}) reached and the optimization hasn't converged "
+            "yet.",
+            ConvergenceWarning,
+        )
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let the user end training, and keep what it has come to."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        warn_unless(False, "Training interrupted by user.")
+
+
+def in_dtype(weight: Array | None, dtype: Any) -> Array | None:
+    """Weights in the dtype of what they weight."""
+    return None if weight is None else weight.astype(dtype)
 
 
 class MultilayerPerceptron(NetworkEstimator):
@@ -313,6 +381,23 @@ class MultilayerPerceptron(NetworkEstimator):
         is_partial: bool = False,
         classes: Any = None,
     ) -> Any:
+        descent = self._ready(X, y, sample_weight, validation_data, is_partial, classes)
+        if descent is not None:
+            descent.run()
+            descent.finish()
+        self._need_finite_weights()
+        return self
+
+    def _ready(
+        self,
+        X: Any,  # noqa: N803
+        y: Any,
+        sample_weight: Any = None,
+        validation_data: Any = None,
+        is_partial: bool = False,
+        classes: Any = None,
+    ) -> Descent | None:
+        """Check and encode, make the network, and give what trains it; None where lbfgs has done that already."""
         is_first, matrix, y, weight, rng = self._begin(X, y, sample_weight, is_partial, classes)
         if is_first:
             self._start(matrix, rng)
@@ -321,11 +406,8 @@ class MultilayerPerceptron(NetworkEstimator):
         self.n_iter_ = 0
         if self._is_lbfgs():
             self._minimise(matrix, self._network_targets(y), weight)
-        else:
-            validation = self._checked_validation(validation_data)
-            self._descend(matrix, y, weight, validation, 1 if is_partial else self.max_iter, rng, warns=not is_partial)
-        self._need_finite_weights()
-        return self
+            return None
+        return self._descent(matrix, y, weight, self._checked_validation(validation_data), is_partial, rng)
 
     def _start(self, matrix: Any, rng: Any) -> None:
         """A new network, and curves that begin."""
@@ -344,46 +426,26 @@ class MultilayerPerceptron(NetworkEstimator):
         optimizer = optim.SGD() if self._is_lbfgs() else self._optimizer()
         compile_with(self.model_, optimizer, criterion, self.metrics)
 
-    def _descend(self, matrix: Any, y: Array, weight: Any, validation: Any, epochs: int, rng: Any, warns: bool) -> None:
-        """Train by steps on batches, until the rules say stop."""
+    def _descent(self, matrix: Any, y: Array, weight: Any, validation: Any, is_partial: bool, rng: Any) -> Descent:
+        """Training by steps on batches, ready to begin."""
         held_out = validation if self.early_stopping else None
         if self.early_stopping and validation is None:
             matrix, y, weight, held_out = self._held_out(matrix, y, weight, rng)
         rows = len(y)
         warn_unless(self.batch_size == "auto" or self.batch_size <= rows, "Got `batch_size` larger than sample size.")
-        batch_size = min(200 if self.batch_size == "auto" else int(self.batch_size), rows)
-        rules = StoppingRules(self, rows, held_out)
-        listed = [*(copy.copy(each) for each in self.callbacks or ()), rules]  # `fit` leaves parameters as they are
-        dtype = matrix.dtype
-        targets = self._network_targets(y)
         data = None
         if validation is not None:
-            given = None if validation[2] is None else validation[2].astype(dtype)
-            data = (validation[0], self._network_targets(validation[1]), *([] if given is None else [given]))
-        with own_stream(int(rng.randint(SEEDS))):
-            try:
-                self.model_.fit(
-                    matrix,
-                    targets,
-                    batch_size=batch_size,
-                    epochs=epochs,
-                    verbose=0,
-                    callbacks=listed,
-                    sample_weight=None if weight is None else weight.astype(dtype),
-                    shuffle=bool(self.shuffle) and batch_size < rows,
-                    validation_data=data,
-                )
-            except KeyboardInterrupt:
-                warn_unless(False, "Training interrupted by user.")
-        self.history_ = dict(self.model_.history.history)
-        self.model_.history = None  # it holds the callbacks' model, and so would every pickle
-        if rules.best_weights is not None:
-            self.model_.set_weights(rules.best_weights)
-        warn_unless(
-            rules.has_stopped or not warns or self.n_iter_ < self.max_iter,
-            f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the optimization hasn't converged "
-            "yet.",
-            ConvergenceWarning,
+            data = validation[0], self._network_targets(validation[1]), in_dtype(validation[2], matrix.dtype)
+        return Descent(
+            estimator=self,
+            x=matrix,
+            y=self._network_targets(y),
+            weight=in_dtype(weight, matrix.dtype),
+            validation=data,
+            batch_size=min(200 if self.batch_size == "auto" else int(self.batch_size), rows),
+            rules=StoppingRules(self, rows, held_out),
+            is_partial=is_partial,
+            seed=int(rng.randint(SEEDS)),
         )
 
     def _held_out(self, matrix: Any, y: Array, weight: Any, rng: Any) -> tuple[Any, Array, Any, Any]:

@@ -6,6 +6,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from minitrain.sklearn import (
     Classifier,
     ConformalRegressor,
+    EnsembleClassifier,
+    EnsembleRegressor,
     GaussianRegressor,
     MLPClassifier,
     MLPRegressor,
@@ -34,6 +36,8 @@ ESTIMATORS = [
     QuantileRegressor(**SMALL),
     GaussianRegressor(**SMALL),
     ConformalRegressor(MLPRegressor(**SMALL)),
+    EnsembleRegressor(MLPRegressor(**SMALL), 3),
+    EnsembleClassifier(MLPClassifier(**SMALL), 3),
     TableEncoder(),
 ]
 

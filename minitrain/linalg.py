@@ -2,6 +2,24 @@
 
 from minitrain.engine.symbolic import admit as _admit
 from minitrain.ops.creation import eye
+from minitrain.ops.decompositions import (
+    cholesky_solve,
+    eigh,
+    eigvalsh,
+    expm,
+    lstsq,
+    lu,
+    matrix_rank,
+    normalize,
+    pinv,
+    qr,
+    set_diag,
+    svd,
+    tensor_diag,
+    tensor_diag_part,
+    triangular_solve,
+)
+from minitrain.ops.keras_arrays import cross
 from minitrain.ops.linear import (
     band_part,
     cholesky,

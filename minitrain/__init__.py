@@ -273,6 +273,8 @@ mod = floormod
 compat.alias_package(f"{__name__}.keras", __name__)
 compat.alias_package(f"{__name__}.optimizers", f"{__name__}.optim")
 keras = _sys.modules[__name__]
+compat.v1 = compat.v2 = keras
+dtypes.cast, dtypes.saturate_cast = cast, saturate_cast  # type: ignore[attr-defined]  # TensorFlow has them there too
 for _name in (  # keras.ops has these activations too
     *("celu", "glu", "hard_shrink", "hard_tanh", "soft_shrink", "sparse_plus", "sparse_sigmoid", "sparsemax"),
     *("squareplus", "tanh_shrink", "threshold"),

@@ -1,5 +1,7 @@
 """`tf.linalg`: products, diagonals and decompositions of matrices in the last two axes, under TensorFlow's names."""
 
+from typing import Any as _Any
+
 from minitrain.engine.symbolic import admit as _admit
 from minitrain.ops.creation import eye
 from minitrain.ops.decompositions import (
@@ -40,7 +42,11 @@ from minitrain.ops.neural import global_norm, l2_normalize
 from minitrain.ops.reduction import norm
 from minitrain.ops.shaping import matrix_transpose
 
-adjoint = matrix_transpose
+
+def adjoint(matrix: _Any, name: str | None = None) -> _Any:
+    """The last two axes exchanged: real matrices are their own conjugates. (..., m, n) -> (..., n, m)"""
+    return matrix_transpose(matrix)
+
 
 __all__ = [name for name in dir() if not name.startswith("_")]
 _admit(globals(), "linalg.")

@@ -40,9 +40,9 @@ class TensorShape(tuple[int, ...]):
         """The sizes of the axes, as a list."""
         return list(self)
 
-    def num_elements(self) -> int:
-        """The product of the sizes: 1 for a scalar's shape ()."""
-        return prod(self)
+    def num_elements(self) -> int | None:
+        """The product of the sizes: 1 for a scalar's shape (), None where one is open."""
+        return prod(self) if self.is_fully_defined() else None
 
     def is_fully_defined(self) -> bool:
         """Whether no size is open. That of a Tensor never is."""

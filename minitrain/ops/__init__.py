@@ -131,7 +131,6 @@ from minitrain.ops.elementwise import (
     right_shift as bitwise_right_shift,
 )
 from minitrain.ops.indexing import (
-    bincount,
     in_top_k,
     searchsorted,
     top_k,
@@ -236,6 +235,7 @@ from minitrain.ops.keras_names import (
     argsort,
     average,
     batch_normalization,
+    bincount,
     ceil,
     cholesky,
     clip,
@@ -273,6 +273,9 @@ from minitrain.ops.keras_names import (
     moveaxis,
     multi_hot,
     nan_to_num,
+    nanmedian,
+    nanpercentile,
+    nanquantile,
     ndim,
     nonzero,
     norm,
@@ -387,7 +390,7 @@ _NAMES = {
         "add arctan2 divide divide_no_nan equal greater greater_equal less less_equal logaddexp "
         "matmul maximum minimum multiply not_equal subtract tensordot"
     ),
-    ("x",): "det inv slogdet silu swish stack zeros_like ones_like bincount top_k",
+    ("x",): "det inv slogdet silu swish stack zeros_like ones_like top_k",
     ("x", "shape"): "broadcast_to",
     ("x", "newshape"): "reshape",
     ("x", "repeats"): "repeat",
@@ -598,8 +601,11 @@ __all__ = [
     "nancumsum",
     "nanmax",
     "nanmean",
+    "nanmedian",
     "nanmin",
+    "nanpercentile",
     "nanprod",
+    "nanquantile",
     "nanstd",
     "nansum",
     "nanvar",

@@ -288,9 +288,14 @@ def sort(x: Any, axis: int = -1) -> Tensor:
     return indexing.sort(x, axis)
 
 
-def argsort(x: Any, axis: int = -1) -> Tensor:
-    """The indices that sort x along `axis`."""
-    return indexing.argsort(x, axis)
+def argsort(x: Any, axis: int | None = -1) -> Tensor:
+    """The indices that sort x along `axis`, the flattened x for None."""
+    return indexing.argsort(shaping.reshape(x, (-1,)), 0) if axis is None else indexing.argsort(x, axis)
+
+
+def bincount(x: Any, weights: Any = None, minlength: int = 0, sparse: bool = False) -> Tensor:
+    """How often each integer from 0 on stands in x, or the sum of its weights: of a vector, or of each row."""
+    return indexing.bincount(x, weights, minlength, axis=-1)
 
 
 def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Tensor]:
@@ -329,7 +334,9 @@ def log10(x: Any) -> Tensor:
 
 def nan_to_num(x: Any, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Tensor:
     """x with NaN replaced by `nan` and the infinities by `posinf` and `neginf`, by default the dtype's limits."""
-    x = _floats(x)
+    x = as_tensor(x)
+    if x._array.dtype.kind != "f":
+        return x
     limits = np.finfo(x._array.dtype)
     for replaced, value in (
         (elementwise.is_nan(x), nan),
@@ -365,28 +372,56 @@ def quantile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims:
     """
     if np.ndim(q):
         return shaping.stack([quantile(x, each, axis, method, keepdims) for each in np.asarray(q).tolist()])
-    x, q = _floats(x), float(q)
+    row, kept = _sorted_rows(x, axis)
+    place = float(q) * (row.shape[-1] - 1)
+    low, high = int(np.floor(place)), int(np.ceil(place))
+    share = _share(method, place, low, float(np.rint(place)))
+    return _reduced_to(row[..., low] * (1.0 - share) + row[..., high] * share, kept, keepdims)
+
+
+def nanquantile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims: bool = False) -> Tensor:
+    """`quantile` over `axis` of what is not NaN."""
+    if np.ndim(q):
+        return shaping.stack([nanquantile(x, each, axis, method, keepdims) for each in np.asarray(q).tolist()])
+    row, kept = _sorted_rows(x, axis)  # NaN come last
+    there = elementwise.cast(elementwise.logical_not(elementwise.is_nan(row)), row.dtype)
+    place = elementwise.maximum(float(q) * (reduction.reduce_sum(there, -1, True) - 1.0), 0.0)
+    low, high = elementwise.floor(place), elementwise.ceil(place)
+    share = _share(method, place, low, elementwise.round(place))
+    below, above = (ops.take_along(row, elementwise.cast(each, "int32"), axis=-1) for each in (low, high))
+    return _reduced_to((below * (1.0 - share) + above * share)[..., 0], kept, keepdims)
+
+
+def nanpercentile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims: bool = False) -> Tensor:
+    """`nanquantile` with q in percent."""
+    return nanquantile(x, np.asarray(q) / 100.0, axis, method, keepdims)
+
+
+def nanmedian(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
+    """The middle value over `axis` of what is not NaN; between two, their mean."""
+    return nanquantile(x, 0.5, axis, keepdims=keepdims)
+
+
+def _sorted_rows(x: Any, axis: Any) -> tuple[Tensor, list[int]]:
+    """What stands along `axis` sorted, as the last axis, and x's shape with 1 for it."""
+    x = _floats(x)
     axes = range(x.ndim) if axis is None else [axis] if isinstance(axis, int) else axis
     reduced = builtins.sorted({each % x.ndim for each in axes})
     kept = [each for each in range(x.ndim) if each not in reduced]
     row = sort(shaping.reshape(shaping.transpose(x, [*kept, *reduced]), [*(x.shape[each] for each in kept), -1]))
-    place = q * (row.shape[-1] - 1)
-    low, high = int(np.floor(place)), int(np.ceil(place))
-    shares = {
-        "linear": place - low,
-        "lower": 0.0,
-        "higher": 1.0,
-        "midpoint": 0.5,
-        "nearest": float(np.rint(place)) - low,
-    }
+    return row, [1 if each in reduced else size for each, size in enumerate(x.shape)]
+
+
+def _share(method: str, place: Any, low: Any, nearest: Any) -> Any:
+    """How much the upper of two neighbours counts at a place between them."""
+    shares = {"linear": place - low, "lower": 0.0, "higher": 1.0, "midpoint": 0.5, "nearest": nearest - low}
     if method not in shares:
         raise InvalidArgumentError(f"`method` must be one of {', '.join(shares)}; received {method!r}.")
-    between = row[..., low] * (1.0 - shares[method]) + row[..., high] * shares[method]
-    return (
-        shaping.reshape(between, [1 if each in reduced else size for each, size in enumerate(x.shape)])
-        if keepdims
-        else between
-    )
+    return shares[method]
+
+
+def _reduced_to(out: Tensor, kept: list[int], keepdims: bool) -> Tensor:
+    return shaping.reshape(out, kept) if keepdims else out
 
 
 def hstack(xs: Any) -> Tensor:

@@ -87,6 +87,7 @@ CASES = [
     ("nanmean", (X,), {"axis": 0}),
     ("nanstd", (X,), {"axis": 1, "keepdims": True}),
     ("nancumsum", (X,), {"axis": 1}),
+    ("nanquantile", (X, 0.3), {"axis": 1}),
     ("logspace", (X[0, 0], 2.0, 4), {}),
     ("geomspace", (POSITIVE[0, 0], 2.0, 4), {}),
     ("linspace", (X[0], X[1], 4), {"endpoint": False, "axis": -1}),
@@ -102,6 +103,10 @@ UNDIFFERENTIATED = [
     ("nanmin", (NAN,), {"axis": 1}),
     ("nanvar", (NAN,), {"axis": 1}),
     ("nancumprod", (NAN,), {}),
+    ("nanmedian", (NAN,), {"axis": 1, "keepdims": True}),
+    ("nanpercentile", (NAN, 30.0), {}),
+    *(("nanquantile", (NAN, 0.3), {"axis": 1, "method": each}) for each in ("linear", "lower", "higher", "nearest")),
+    ("nanquantile", (NAN, [0.3, 0.6]), {"axis": 0}),
     ("nanargmax", (NAN,), {"axis": 1}),
     ("nanargmin", (NAN,), {}),
     ("gcd", (INTEGERS, 4), {}),
@@ -191,6 +196,9 @@ def test_what_keras_decides_otherwise_than_tensorflow():
     assert ops.sum(np.ones(3, "int8")).dtype == ops.prod(np.ones(3, "int16")).dtype == "int32"
     assert ops.floor(np.array([1])).dtype == ops.ceil(np.array([1])).dtype == "float32"
     assert ops.linspace(0, 1).shape == (50,)
+    assert ops.nan_to_num(np.array([1])).dtype == "int64"
+    np.testing.assert_array_equal(ops.bincount([[0, 1], [1, 1]]), [[1, 1], [0, 2]])
+    np.testing.assert_array_equal(ops.argsort([[3, 1], [1, 2]], axis=None), [1, 2, 3, 0])
     assert ops.convert_to_tensor(mt.constant([1, 2]), "float32").dtype == "float32"
     np.testing.assert_array_equal(ops.where(np.array([0, 3, 0, 5]))[0], [1, 3])
     np.testing.assert_array_equal(ops.segment_max([1, 2, 3], [2, 0, 2], 3)[::2], [2, 3])

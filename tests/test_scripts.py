@@ -150,3 +150,10 @@ def test_indices_and_dtypes_that_cannot_be_used_are_invalid_arguments():
         mt.constant(None)
     with pytest.raises(mt.errors.OpError):
         mt.constant([1.0]) & mt.constant([1.0])
+
+
+def test_names_that_stand_in_two_places():
+    assert mt.compat.v2 is mt.compat.v1 is mt
+    assert mt.dtypes.cast is mt.cast
+    assert mt.TensorShape([2, None]).num_elements() is None
+    np.testing.assert_array_equal(mt.linalg.adjoint(matrix=[[1.0, 2.0]]), [[1.0], [2.0]])

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from minitrain.dtypes import as_dtype
 from minitrain.engine.trail import Changes
 from minitrain.errors import InvalidArgumentError
 
-__all__ = ["epsilon", "floatx", "set_epsilon", "set_floatx"]
+__all__ = ["PhysicalDevice", "epsilon", "floatx", "list_physical_devices", "set_epsilon", "set_floatx"]
 
 _settings: dict[str, object] = {"floatx": "float32", "epsilon": 1e-7}
 
@@ -34,3 +36,19 @@ def set_epsilon(value: float) -> None:
     """Set the small number that protects divisions."""
     _settings["epsilon"] = float(value)
     Changes.count += 1
+
+
+class PhysicalDevice(NamedTuple):
+    """A device of the machine, as TensorFlow lists it."""
+
+    name: str
+    device_type: str
+
+
+def list_physical_devices(device_type: str | None = None) -> list[PhysicalDevice]:
+    """The CPU; no device of another type.
+
+    >>> list_physical_devices("GPU")
+    []
+    """
+    return [PhysicalDevice("/physical_device:CPU:0", "CPU")] if device_type in (None, "CPU") else []

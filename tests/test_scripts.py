@@ -157,3 +157,8 @@ def test_names_that_stand_in_two_places():
     assert mt.dtypes.cast is mt.cast
     assert mt.TensorShape([2, None]).num_elements() is None
     np.testing.assert_array_equal(mt.linalg.adjoint(matrix=[[1.0, 2.0]]), [[1.0], [2.0]])
+
+
+def test_there_is_one_cpu():
+    assert mt.config.list_physical_devices("GPU") == []
+    assert [each.device_type for each in mt.config.list_physical_devices()] == ["CPU"]

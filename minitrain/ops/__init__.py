@@ -385,11 +385,12 @@ from minitrain.ops.special import (
 )
 
 # keras.ops's names for the arguments, where an operation has TensorFlow's.
+_PAIRS = (
+    "add arctan2 divide divide_no_nan equal greater greater_equal less less_equal logaddexp matmul maximum minimum "
+    "multiply not_equal subtract"
+)
 _NAMES = {
-    ("x1", "x2"): (
-        "add arctan2 divide divide_no_nan equal greater greater_equal less less_equal logaddexp "
-        "matmul maximum minimum multiply not_equal subtract tensordot"
-    ),
+    ("x1", "x2"): "tensordot",
     ("x",): "det inv slogdet silu swish stack zeros_like ones_like top_k",
     ("x", "shape"): "broadcast_to",
     ("x", "newshape"): "reshape",
@@ -401,18 +402,26 @@ _NAMES = {
 }
 
 
+def _pair(op):
+    @_functools.wraps(op)
+    def pair(x1, x2):
+        return op(x1, x2)
+
+    return pair
+
+
 def _renamed(op, names):
-    primitive = getattr(op, "primitive", None)
-    inner = op.__code__.co_varnames if primitive is None else ("x", "y")
-    given = dict(zip(names, inner))
+    given = dict(zip(names, op.__code__.co_varnames))
 
     @_functools.wraps(op)
     def renamed(*args, **kwargs):
-        return op(*args, **{given.get(name, name): value for name, value in kwargs.items()})
+        return op(*args, **{given.get(name, name): value for name, value in kwargs.items()}) if kwargs else op(*args)
 
     return renamed
 
 
+for _name in _PAIRS.split():
+    globals()[_name] = _pair(globals()[_name])
 for _arguments, _ops in _NAMES.items():
     for _name in _ops.split():
         globals()[_name] = _renamed(globals()[_name], _arguments)

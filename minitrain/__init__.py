@@ -13,7 +13,9 @@ _warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"minitrain\.
 
 from minitrain import (
     activations,
+    autodiff,
     backend,
+    bitwise,
     callbacks,
     compat,
     config,
@@ -41,7 +43,28 @@ from minitrain import (
     tree,
     utils,
 )
-from minitrain.compat import contrib, enable_eager_execution, executing_eagerly, lin_space
+from minitrain.compat import (
+    broadcast_dynamic_shape,
+    broadcast_static_shape,
+    contrib,
+    control_dependencies,
+    device,
+    enable_eager_execution,
+    executing_eagerly,
+    get_static_value,
+    group,
+    init_scope,
+    inside_function,
+    lin_space,
+    name_scope,
+    no_op,
+    numpy_function,
+    py_function,
+    timestamp,
+)
+from minitrain.compat import print_ as print
+from minitrain.compat import tuple_ as tuple
+from minitrain.debugging import Assert, assert_equal, assert_greater, assert_less, assert_rank
 from minitrain.dtypes import (
     DType,
     DTypePolicy,
@@ -65,17 +88,32 @@ from minitrain.engine.convert import constant, convert_to_tensor
 from minitrain.engine.custom import custom_gradient, grad_pass_through, recompute_grad
 from minitrain.engine.program.function import function
 from minitrain.engine.shape import TensorShape
+from minitrain.engine.slices import IndexedSlices
+from minitrain.engine.spec import TensorSpec
 from minitrain.engine.symbolic import KerasTensor
 from minitrain.engine.symbolic import admit as _admit
 from minitrain.engine.tape import GradientTape, UnconnectedGradients
 from minitrain.engine.tensor import Tensor, is_tensor
 from minitrain.engine.transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
-from minitrain.engine.variable import Variable
+from minitrain.engine.variable import Variable, VariableAggregation, VariableSynchronization
 from minitrain.initializers import Initializer
 from minitrain.layers import Input, InputSpec, Layer
 from minitrain.losses import Loss
 from minitrain.metrics import Metric
 from minitrain.models import Model, Sequential, vectorize
+from minitrain.module import Module
+from minitrain.ops.control import (
+    case,
+    cond,
+    ensure_shape,
+    foldl,
+    foldr,
+    map_fn,
+    scan,
+    switch_case,
+    vectorized_map,
+    while_loop,
+)
 from minitrain.ops.creation import (
     eye,
     fill,
@@ -86,6 +124,7 @@ from minitrain.ops.creation import (
     range,
     rank,
     shape,
+    shape_n,
     size,
     zeros,
     zeros_like,
@@ -116,6 +155,7 @@ from minitrain.ops.elementwise import (
     greater,
     greater_equal,
     identity,
+    identity_n,
     less,
     less_equal,
     log,
@@ -133,6 +173,8 @@ from minitrain.ops.elementwise import (
     reciprocal,
     round,
     rsqrt,
+    saturate_cast,
+    scalar_mul,
     sigmoid,
     sign,
     sin,
@@ -144,21 +186,30 @@ from minitrain.ops.elementwise import (
     subtract,
     tan,
     tanh,
+    truncatediv,
+    truncatemod,
     where,
 )
 from minitrain.ops.indexing import (
     argsort,
     boolean_mask,
+    dynamic_partition,
+    dynamic_stitch,
     gather,
     gather_nd,
+    histogram_fixed_width,
+    reverse_sequence,
     scatter_nd,
     searchsorted,
     sequence_mask,
     sort,
+    strided_slice,
     tensor_scatter_nd_add,
     tensor_scatter_nd_sub,
     tensor_scatter_nd_update,
     unique,
+    unique_with_counts,
+    unravel_index,
 )
 from minitrain.ops.indexing import (
     slice_ as slice,
@@ -187,6 +238,7 @@ from minitrain.ops.reduction import (
     reduce_prod,
     reduce_sum,
 )
+from minitrain.ops.segments import tensor_scatter_nd_max, tensor_scatter_nd_min
 from minitrain.ops.shaping import (
     broadcast_to,
     concat,
@@ -205,6 +257,7 @@ from minitrain.ops.shaping import (
     transpose,
     unstack,
 )
+from minitrain.ops.tensor_array import TensorArray
 from minitrain.optim import Optimizer
 from minitrain.regularizers import Regularizer
 
@@ -212,11 +265,33 @@ __version__ = "0.1.0"
 
 _admit(globals(), "")
 newaxis = None
-truediv = divide
+truediv = realdiv = divide
+parallel_stack = stack
+constant_initializer, ones_initializer, zeros_initializer = (
+    initializers.Constant,
+    initializers.Ones,
+    initializers.Zeros,
+)
+random_normal_initializer, random_uniform_initializer = initializers.RandomNormal, initializers.RandomUniform
 mod = floormod
 compat.alias_package(f"{__name__}.keras", __name__)
 compat.alias_package(f"{__name__}.optimizers", f"{__name__}.optim")
 keras = _sys.modules[__name__]
+compat.v1 = compat.v2 = keras
+dtypes.cast, dtypes.saturate_cast = cast, saturate_cast  # type: ignore[attr-defined]  # TensorFlow has them there too
+for _name in (  # keras.ops has these activations too
+    *("celu", "glu", "hard_shrink", "hard_tanh", "soft_shrink", "sparse_plus", "sparse_sigmoid", "sparsemax"),
+    *("squareplus", "tanh_shrink", "threshold"),
+):
+    setattr(ops, _name, getattr(activations, _name))
 optimizers = optim
 
 __all__ = [name for name in dir() if not name.startswith("_")]
+
+
+def __getattr__(name: str):
+    if name == "test":  # unittest takes as long to import as minitrain
+        import importlib
+
+        return importlib.import_module(f"{__name__}.test")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -2,27 +2,47 @@
 
 from __future__ import annotations
 
+import builtins
 import importlib
 import sys
+import time
 from collections.abc import Callable, Sequence
 from importlib.machinery import ModuleSpec
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
-from minitrain.engine.convert import as_tensor
+import numpy as np
+
+from minitrain.engine.convert import as_tensor, convert_to_tensor
+from minitrain.engine.shape import TensorShape
 from minitrain.engine.tape import GradientTape
 from minitrain.engine.tensor import TensorLike
 from minitrain.engine.variable import Variable
-from minitrain.errors import DTypeError, InvalidArgumentError
+from minitrain.errors import DTypeError, InvalidArgumentError, ShapeError
 from minitrain.ops.creation import linspace as lin_space
 
 __all__ = [
     "alias_package",
+    "broadcast_dynamic_shape",
+    "broadcast_static_shape",
     "contrib",
+    "control_dependencies",
+    "device",
     "enable_eager_execution",
     "executing_eagerly",
+    "get_static_value",
     "gradients_function",
+    "group",
+    "init_scope",
+    "inside_function",
     "lin_space",
+    "name_scope",
+    "no_op",
+    "numpy_function",
+    "print_",
+    "py_function",
+    "timestamp",
+    "tuple_",
     "value_and_gradients_function",
 ]
 
@@ -70,6 +90,99 @@ def gradients_function(f: Callable[..., Any], params: Sequence[Any] | None = Non
         return gradients
 
     return function
+
+
+class _Nothing:
+    """A context that does nothing, with the name that it was given."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.name = str(args[0]) if args else ""
+
+    def __enter__(self) -> str:
+        return f"{self.name}/"
+
+    def __exit__(self, *exception: object) -> None:
+        pass
+
+
+class name_scope(_Nothing):  # noqa: N801  # TensorFlow's name
+    """A context that does nothing: operations have no names here."""
+
+
+class device(_Nothing):  # noqa: N801  # TensorFlow's name
+    """A context that does nothing: there is one device."""
+
+
+class control_dependencies(_Nothing):  # noqa: N801  # TensorFlow's name
+    """A context that does nothing: what is called happens at once, in order."""
+
+
+class init_scope(_Nothing):  # noqa: N801  # TensorFlow's name
+    """A context that does nothing: there is no graph to leave."""
+
+
+def inside_function() -> bool:
+    """Always False: there is no graph."""
+    return False
+
+
+def no_op(name: str | None = None) -> None:
+    """Do nothing."""
+
+
+def group(*inputs: Any, name: str | None = None) -> None:
+    """Do nothing: what was called has happened."""
+
+
+def tuple_(tensors: Any, control_inputs: Any = None, name: str | None = None) -> list[Any]:
+    """A list of the `tensors`."""
+    return list(tensors)
+
+
+def print_(*inputs: Any, sep: str = " ", end: str = "\n", output_stream: Any = None, **options: Any) -> None:
+    """Print Tensors' values, to the standard error as TensorFlow does, or to `output_stream`."""
+    values = [each.numpy() if isinstance(each, TensorLike) else each for each in inputs]
+    builtins.print(*values, sep=sep, end=end, file=output_stream or sys.stderr)
+
+
+def get_static_value(tensor: Any, partial: bool = False) -> Any:
+    """The value as an ndarray."""
+    return as_tensor(tensor).numpy()
+
+
+def timestamp(name: str | None = None) -> Any:
+    """The seconds since 1970 as a float64 Tensor."""
+    return as_tensor(np.float64(time.time()))
+
+
+def numpy_function(func: Callable[..., Any], inp: Any, Tout: Any, stateful: bool = True, name: Any = None) -> Any:  # noqa: N803
+    """`func` of the inputs' ndarrays, as Tensors of the dtypes `Tout`. No gradient passes through."""
+    return _typed(func(*[as_tensor(each).numpy() for each in inp]), Tout)
+
+
+def py_function(func: Any = None, inp: Any = None, Tout: Any = None, name: str | None = None) -> Any:  # noqa: N803
+    """`func` of the inputs as Tensors, whose results have the dtypes `Tout`. Gradients pass through its operations."""
+    return _typed(func(*[as_tensor(each) for each in inp]), Tout)
+
+
+def _typed(made: Any, dtypes: Any) -> Any:
+    if isinstance(dtypes, (list, tuple)):
+        return [convert_to_tensor(each, dtype) for each, dtype in zip(made, dtypes, strict=True)]
+    return convert_to_tensor(made, dtypes)
+
+
+def broadcast_static_shape(shape_x: Any, shape_y: Any) -> TensorShape:
+    """The shape to which two shapes broadcast. Raises ShapeError where they do not."""
+    try:
+        return TensorShape(np.broadcast_shapes(tuple(shape_x), tuple(shape_y)))
+    except ValueError as error:
+        raise ShapeError(f"Incompatible shapes for broadcasting: {shape_x} and {shape_y}.") from error
+
+
+def broadcast_dynamic_shape(shape_x: Any, shape_y: Any) -> Any:
+    """`broadcast_static_shape` of shapes that are Tensors, as a Tensor."""
+    sizes = [as_tensor(each).numpy().tolist() for each in (shape_x, shape_y)]
+    return as_tensor(np.array(broadcast_static_shape(*sizes), np.int32))
 
 
 def _place(param: Any, names: Sequence[str], count: int) -> int:

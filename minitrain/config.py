@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from minitrain.dtypes import DTypePolicy, as_dtype
 from minitrain.engine.trail import Changes
 from minitrain.errors import InvalidArgumentError
 
-__all__ = ["dtype_policy", "epsilon", "floatx", "set_dtype_policy", "set_epsilon", "set_floatx"]
+__all__ = [
+    "PhysicalDevice",
+    "dtype_policy",
+    "epsilon",
+    "floatx",
+    "list_physical_devices",
+    "set_dtype_policy",
+    "set_epsilon",
+    "set_floatx",
+]
 
 _settings: dict[str, object] = {"floatx": "float32", "epsilon": 1e-7, "policy": None}
 
@@ -47,3 +56,19 @@ def set_dtype_policy(policy: Any) -> None:
     """Set the policy of new layers: a `DTypePolicy`, or its name such as "float64"."""
     _settings["policy"] = policy.name if isinstance(policy, DTypePolicy) else DTypePolicy(policy).name
     Changes.count += 1
+
+
+class PhysicalDevice(NamedTuple):
+    """A device of the machine, as TensorFlow lists it."""
+
+    name: str
+    device_type: str
+
+
+def list_physical_devices(device_type: str | None = None) -> list[PhysicalDevice]:
+    """The CPU; no device of another type.
+
+    >>> list_physical_devices("GPU")
+    []
+    """
+    return [PhysicalDevice("/physical_device:CPU:0", "CPU")] if device_type in (None, "CPU") else []

@@ -6,24 +6,45 @@ one that makes a NaN or an infinity from finite inputs raises, with its name, it
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
 import numpy as np
 
+from minitrain.dtypes import DType, as_dtype
 from minitrain.engine.convert import as_tensor, operands
-from minitrain.engine.tensor import Tensor
+from minitrain.engine.tensor import Tensor, TensorLike
 from minitrain.engine.trail import STATE, describe_range, refresh
-from minitrain.errors import InvalidArgumentError, NonFiniteError, ShapeError
+from minitrain.errors import DTypeError, InvalidArgumentError, NonFiniteError, ShapeError
 
 __all__ = [
+    "Assert",
     "assert_all_finite",
     "assert_equal",
+    "assert_greater",
+    "assert_greater_equal",
+    "assert_integer",
+    "assert_less",
+    "assert_less_equal",
     "assert_near",
+    "assert_negative",
+    "assert_non_negative",
+    "assert_non_positive",
+    "assert_none_equal",
+    "assert_positive",
+    "assert_proper_iterable",
+    "assert_rank",
+    "assert_rank_at_least",
+    "assert_rank_in",
+    "assert_same_float_dtype",
+    "assert_scalar",
     "assert_shapes",
+    "assert_type",
     "check_numerics",
     "disable_check_numerics",
     "enable_check_numerics",
+    "is_numeric_tensor",
 ]
 
 
@@ -42,11 +63,11 @@ class _Checking:
         _switch(self._before)
 
 
-def enable_check_numerics() -> _Checking:
+def enable_check_numerics(stack_height_limit: int = 30, path_length_limit: int = 50) -> _Checking:
     """Check the result of every operation of this thread, from now on or, used in `with`, inside the block.
 
     The first operation that makes a NaN or an infinity from finite inputs raises NonFiniteError. Checking makes
-    operations several times slower.
+    operations several times slower. The limits are TensorFlow's and mean nothing here.
     """
     before = STATE.checking
     _switch(True)
@@ -84,12 +105,115 @@ def assert_all_finite(x: Any, message: str, name: str | None = None) -> Tensor:
     return check_numerics(x, message)
 
 
-def assert_equal(x: Any, y: Any, message: str | None = None, summarize: Any = None, name: str | None = None) -> None:
-    """Raise InvalidArgumentError unless x == y everywhere, with broadcasting."""
-    a, b = operands(x, y)
-    one, other = np.broadcast_arrays(a._array, b._array)
-    if not np.array_equal(one, other):
-        raise InvalidArgumentError(f"{message or 'Expected equal values'}: received {a} and {b}.")
+def _comparison(name: str, symbol: str, holds: Callable[[Any, Any], Any]) -> Callable[..., None]:
+    def compare(x: Any, y: Any, message: str | None = None, summarize: Any = None, name: str | None = None) -> None:
+        a, b = operands(x, y)
+        try:
+            met = holds(a._array, b._array)
+        except ValueError as error:
+            raise ShapeError(f"Incompatible shapes for x {symbol} y: {a.shape} and {b.shape}.") from error
+        if not np.all(met):
+            raise InvalidArgumentError(f"{_lead(message)}Condition x {symbol} y did not hold: received {a} and {b}.")
+
+    compare.__name__ = compare.__qualname__ = name
+    compare.__doc__ = f"Raise InvalidArgumentError unless x {symbol} y everywhere, with broadcasting."
+    return compare
+
+
+assert_equal = _comparison("assert_equal", "==", np.equal)
+assert_none_equal = _comparison("assert_none_equal", "!=", np.not_equal)
+assert_less = _comparison("assert_less", "<", np.less)
+assert_less_equal = _comparison("assert_less_equal", "<=", np.less_equal)
+assert_greater = _comparison("assert_greater", ">", np.greater)
+assert_greater_equal = _comparison("assert_greater_equal", ">=", np.greater_equal)
+
+
+def _sign(name: str, symbol: str, compare: Callable[..., None]) -> Callable[..., None]:
+    def check(x: Any, message: str | None = None, summarize: Any = None, name: str | None = None) -> None:
+        compare(x, 0, message)
+
+    check.__name__ = check.__qualname__ = name
+    check.__doc__ = f"Raise InvalidArgumentError unless x {symbol} 0 everywhere."
+    return check
+
+
+assert_positive = _sign("assert_positive", ">", assert_greater)
+assert_negative = _sign("assert_negative", "<", assert_less)
+assert_non_negative = _sign("assert_non_negative", ">=", assert_greater_equal)
+assert_non_positive = _sign("assert_non_positive", "<=", assert_less_equal)
+
+
+def _lead(message: str | None) -> str:
+    return f"{message} " if message else ""
+
+
+def assert_rank(x: Any, rank: Any, message: str | None = None, name: str | None = None) -> None:
+    """Raise ShapeError unless x has `rank` axes."""
+    assert_rank_in(x, [rank], message)
+
+
+def assert_rank_in(x: Any, ranks: Any, message: str | None = None, name: str | None = None) -> None:
+    """Raise ShapeError unless the number of x's axes is among `ranks`."""
+    shape, wanted = as_tensor(x)._array.shape, [int(each) for each in ranks]
+    if len(shape) not in wanted:
+        text = " or ".join(str(each) for each in wanted)
+        raise ShapeError(f"{_lead(message)}Tensor must have rank {text}. Received rank {len(shape)}, shape {shape}.")
+
+
+def assert_rank_at_least(x: Any, rank: Any, message: str | None = None, name: str | None = None) -> None:
+    """Raise ShapeError unless x has `rank` axes or more."""
+    shape = as_tensor(x)._array.shape
+    if len(shape) < int(rank):
+        raise ShapeError(
+            f"{_lead(message)}Tensor must have rank at least {rank}. Received rank {len(shape)}, shape {shape}."
+        )
+
+
+def assert_scalar(tensor: Any, name: str | None = None, message: str | None = None) -> Tensor:
+    """`tensor` as a Tensor. Raises ShapeError unless its shape is ()."""
+    x = as_tensor(tensor)
+    if x._array.ndim:
+        raise ShapeError(f"{_lead(message)}Expected scalar shape, saw shape: {x.shape}.")
+    return x
+
+
+def assert_type(tensor: Any, tf_type: Any, message: str | None = None, name: str | None = None) -> None:
+    """Raise DTypeError unless `tensor` has the dtype."""
+    found = as_tensor(tensor).dtype
+    if found != as_dtype(tf_type):
+        raise DTypeError(f"{_lead(message)}tensor must be of type {as_dtype(tf_type).name}; got {found.name}.")
+
+
+def assert_integer(x: Any, message: str | None = None, name: str | None = None) -> None:
+    """Raise DTypeError unless x holds integers."""
+    found = as_tensor(x).dtype
+    if not found.is_integer:
+        raise DTypeError(f'{_lead(message)}Expected "x" to be integer type. Found: tensor of dtype {found.name}.')
+
+
+def assert_same_float_dtype(tensors: Any = None, dtype: Any = None) -> DType:
+    """The floating dtype that all `tensors` have. Raises DTypeError where they differ, or from `dtype`."""
+    found = {each.dtype.name for each in map(as_tensor, tensors or [])} | ({as_dtype(dtype).name} if dtype else set())
+    if len(found) > 1 or not all(as_dtype(each).is_floating for each in found):
+        raise DTypeError(f"Expected one floating dtype, received {', '.join(sorted(found))}.")
+    return as_dtype(found.pop() if found else "float32")
+
+
+def assert_proper_iterable(values: Any) -> None:
+    """Raise DTypeError where `values` is a Tensor, an array or a string, which iterate over their parts."""
+    if isinstance(values, (TensorLike, np.ndarray, str, bytes)) or not hasattr(values, "__iter__"):
+        raise DTypeError(f'Expected argument "values" to be a "proper" iterable. Found: {type(values)}.')
+
+
+def is_numeric_tensor(tensor: Any) -> bool:
+    """Whether `tensor` is a Tensor of numbers."""
+    return isinstance(tensor, TensorLike) and not tensor.dtype.is_bool
+
+
+def Assert(condition: Any, data: Any, summarize: Any = None, name: str | None = None) -> None:  # noqa: N802  # TensorFlow's
+    """Raise InvalidArgumentError with `data` unless the condition holds everywhere."""
+    if not np.all(as_tensor(condition).numpy()):
+        raise InvalidArgumentError(f"Expected {condition!r} to be true. Summarized data: {data}")
 
 
 def assert_near(

@@ -101,6 +101,21 @@ class DType:
         """The largest finite value."""
         return self._limits()[1]
 
+    @property
+    def limits(self) -> tuple[Any, Any]:
+        """The range of an integer dtype, and (0, 1) for floats, as images use them."""
+        return (0, 1) if self.is_floating else self._limits()
+
+    @property
+    def real_dtype(self) -> DType:
+        """The dtype itself: complex numbers are not supported."""
+        return self
+
+    @property
+    def is_numpy_compatible(self) -> builtins.bool:
+        """Always True."""
+        return True
+
     def _limits(self) -> tuple[Any, Any]:
         if self.dtype.kind == "b":
             return False, True

@@ -4,9 +4,9 @@
     ├── InvalidArgumentError (ValueError)     a value that cannot be used: an axis, an option, a label
     │   ├── ShapeError                        shapes that do not fit each other
     │   ├── NonFiniteError                    a NaN or an infinity, found by `debugging`, or in data
-    │   └── FileFormatError                   a file that is damaged, or not minitrain's
-    ├── OutOfRangeError (IndexError)          an index beyond the end of an axis
-    ├── DTypeError (TypeError)                a dtype, or a Python type, that cannot be used
+    │   ├── FileFormatError                   a file that is damaged, or not minitrain's
+    │   ├── OutOfRangeError (IndexError)      an index beyond the end of an axis
+    │   └── DTypeError (TypeError)            a dtype, or a Python type, that cannot be used
     └── TapeError (RuntimeError)              a tape that is used in the wrong order
         └── NotDrawnError (AttributeError)    an attribute that a model has only once it is functional, or called
 
@@ -24,6 +24,7 @@ __all__ = [
     "MinitrainError",
     "NonFiniteError",
     "NotDrawnError",
+    "OpError",
     "OutOfRangeError",
     "ShapeError",
     "TapeError",
@@ -33,6 +34,14 @@ __all__ = [
 
 class MinitrainError(Exception):
     """The root of the tree: catches every error that minitrain raises on purpose."""
+
+    @property
+    def message(self) -> str:
+        """The text, as TensorFlow's errors have it."""
+        return str(self.args[-1]) if self.args else ""
+
+
+OpError = MinitrainError  # TensorFlow's name for the root
 
 
 class InvalidArgumentError(MinitrainError, ValueError):
@@ -51,11 +60,11 @@ class FileFormatError(InvalidArgumentError):
     """A file is damaged, or not of a format that minitrain reads."""
 
 
-class OutOfRangeError(MinitrainError, IndexError):
+class OutOfRangeError(InvalidArgumentError, IndexError):
     """An index lies outside its axis."""
 
 
-class DTypeError(MinitrainError, TypeError):
+class DTypeError(InvalidArgumentError, TypeError):
     """A dtype, or the Python type of an argument, cannot be used."""
 
 

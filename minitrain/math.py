@@ -47,9 +47,11 @@ from minitrain.ops.elementwise import (
     polyval,
     pow,
     reciprocal,
+    reciprocal_no_nan,
     rint,
     round,
     rsqrt,
+    scalar_mul,
     sigmoid,
     sign,
     sin,
@@ -62,17 +64,20 @@ from minitrain.ops.elementwise import (
     tan,
     tanh,
     xdivy,
+    xlog1py,
     xlogy,
 )
+from minitrain.ops.elementwise import add_n as accumulate_n
 from minitrain.ops.indexing import (
     bincount,
     confusion_matrix,
     in_top_k,
-    segment_mean,
-    segment_sum,
+    invert_permutation,
     top_k,
-    unsorted_segment_sum,
 )
+from minitrain.ops.keras_arrays import i0 as bessel_i0
+from minitrain.ops.keras_arrays import i1 as bessel_i1
+from minitrain.ops.keras_arrays import imag, nextafter, real
 from minitrain.ops.neural import l2_normalize, log_softmax, softmax, softsign
 from minitrain.ops.reduction import (
     argmax,
@@ -80,6 +85,9 @@ from minitrain.ops.reduction import (
     count_nonzero,
     cumprod,
     cumsum,
+    cumulative_logsumexp,
+    is_non_decreasing,
+    is_strictly_increasing,
     reduce_all,
     reduce_any,
     reduce_euclidean_norm,
@@ -93,10 +101,24 @@ from minitrain.ops.reduction import (
     reduce_variance,
     zero_fraction,
 )
-from minitrain.ops.special import digamma, erf, erfc, lgamma
+from minitrain.ops.segments import (
+    segment_max,
+    segment_mean,
+    segment_min,
+    segment_prod,
+    segment_sum,
+    unsorted_segment_max,
+    unsorted_segment_mean,
+    unsorted_segment_min,
+    unsorted_segment_prod,
+    unsorted_segment_sqrt_n,
+    unsorted_segment_sum,
+)
+from minitrain.ops.special import digamma, erf, erfc, erfcinv, erfinv, lbeta, lgamma, ndtri, polygamma
 
 mod = floormod
 truediv = divide
+conj = real
 
 __all__ = [name for name in dir() if not name.startswith("_")]
 _admit(globals(), "math.")

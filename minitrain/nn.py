@@ -7,6 +7,8 @@ from minitrain.ops.linear import dense
 from minitrain.ops.neural import (
     batch_normalization,
     bias_add,
+    compute_average_loss,
+    crelu,
     elu,
     gelu,
     hard_sigmoid,
@@ -15,11 +17,14 @@ from minitrain.ops.neural import (
     l2_loss,
     l2_normalize,
     leaky_relu,
+    log_poisson_loss,
     log_softmax,
     mish,
     moments,
+    normalize_moments,
     relu,
     relu6,
+    scale_regularization_loss,
     selu,
     sigmoid_cross_entropy_with_logits,
     silu,
@@ -27,8 +32,10 @@ from minitrain.ops.neural import (
     softmax_cross_entropy_with_logits,
     softsign,
     sparse_softmax_cross_entropy_with_logits,
+    sufficient_statistics,
     swish,
     weighted_cross_entropy_with_logits,
+    weighted_moments,
 )
 from minitrain.ops.random import dropout
 from minitrain.ops.reduction import zero_fraction

@@ -20,7 +20,8 @@ FLOORS = [
     ["errors", "dtypes", "nest"],
     ["engine"],
     ["ops"],
-    ["math", "nn", "linalg", "random", "debugging", "testing", "compat", "config"],
+    ["math", "nn", "linalg", "random", "bitwise", "autodiff", "debugging", "testing", "test", "compat", "config"],
+    ["module"],
     ["configuration", "utils", "dtype_policies", "mixed_precision", "tree"],
     ["activations", "initializers", "regularizers", "constraints"],
     ["losses", "optim"],
@@ -79,8 +80,9 @@ def test_docstring_examples_run(module):
 
 
 def test_all_is_what_is_public():
-    for module in (mt, mt.math, mt.nn, mt.linalg, mt.random):
-        public = {name for name in vars(module) if not name.startswith("_")} - {"sklearn"}  # there once it is imported
+    for module in (mt, mt.math, mt.nn, mt.linalg, mt.random, mt.bitwise):
+        public = {name for name in vars(module) if not name.startswith("_")}
+        public -= {"sklearn", "test"}  # there once they are imported
         assert public == set(module.__all__)
 
 

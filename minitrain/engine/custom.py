@@ -115,10 +115,10 @@ def record_custom(inputs: list[Any], variables: list[Variable], result: Any, gra
     """Record `result`, computed from `inputs` and `variables`, as one operation whose gradient is `grad_fn`."""
     trail = STATE.trail
     read = tuple([each._read() for each in [*inputs, *variables]])
-    values = [as_tensor(each)._array for each in nest.flatten(result)]
+    computed = [as_tensor(each) for each in nest.flatten(result)]
     if trail is None or not (trail.everything or any(trail.marks(each) for each in read)):
-        return nest.pack_sequence_as(result, [Tensor(each) for each in values])
-    outputs = tuple([Tensor(each, trail.token) for each in values])
+        return nest.pack_sequence_as(result, computed)  # what it was computed from besides may be watched
+    outputs = tuple([Tensor(each._array, trail.token) for each in computed])
     trail.records.append((CUSTOM, read, {"grad_fn": grad_fn, "variables": tuple(variables)}, outputs))
     return nest.pack_sequence_as(result, list(outputs))
 

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from math import prod
 from typing import Any
 
+from minitrain.errors import ShapeError
+
 __all__ = ["TensorShape"]
 
 
@@ -38,20 +40,51 @@ class TensorShape(tuple[int, ...]):
         """The sizes of the axes, as a list."""
         return list(self)
 
-    def num_elements(self) -> int:
-        """The product of the sizes: 1 for a scalar's shape ()."""
-        return prod(self)
+    def num_elements(self) -> int | None:
+        """The product of the sizes: 1 for a scalar's shape (), None where one is open."""
+        return prod(self) if self.is_fully_defined() else None
 
     def is_fully_defined(self) -> bool:
-        """Always True: eager Tensors know their shape."""
-        return True
+        """Whether no size is open. That of a Tensor never is."""
+        return None not in self
 
     def is_compatible_with(self, other: Any) -> bool:
         """Whether `other` has the same rank and, where it says more than None, the same sizes; None fits any."""
         if other is None:
             return True
         sizes: tuple[Any, ...] = tuple(other) if isinstance(other, Iterable) else (other,)
-        return len(sizes) == len(self) and all(b is None or a == b for a, b in zip(self, sizes, strict=True))
+        return len(sizes) == len(self) and all(
+            a is None or b is None or a == b for a, b in zip(self, sizes, strict=True)
+        )
+
+    def assert_is_compatible_with(self, other: Any) -> None:
+        """Raise ShapeError unless `is_compatible_with`."""
+        if not self.is_compatible_with(other):
+            raise ShapeError(f"Shapes {self} and {other} are incompatible.")
+
+    def merge_with(self, other: Any) -> TensorShape:
+        """The sizes that either of two shapes knows. Raises ShapeError where they contradict each other."""
+        if other is None:
+            return self
+        if len(other) != len(self) or any(None not in (a, b) and a != b for a, b in zip(self, other, strict=True)):
+            raise ShapeError(f"Shapes {self} and {other} are not compatible.")
+        return TensorShape(b if a is None else a for a, b in zip(self, other, strict=True))
+
+    def assert_has_rank(self, rank: int) -> None:
+        """Raise ShapeError unless there are `rank` axes."""
+        self.with_rank(rank)
+
+    def with_rank(self, rank: int) -> TensorShape:
+        """The shape itself. Raises ShapeError unless there are `rank` axes."""
+        if len(self) != rank:
+            raise ShapeError(f"Shape {self} must have rank {rank}.")
+        return self
+
+    def with_rank_at_least(self, rank: int) -> TensorShape:
+        """The shape itself. Raises ShapeError unless there are `rank` axes or more."""
+        if len(self) < rank:
+            raise ShapeError(f"Shape {self} must have rank at least {rank}.")
+        return self
 
     def concatenate(self, other: Iterable[int]) -> TensorShape:
         """The sizes of this shape followed by those of another."""

@@ -8,14 +8,17 @@ the snapshots that were read while it recorded.
 
 from __future__ import annotations
 
+import enum
+from collections.abc import Callable
 from sys import getrefcount
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from minitrain.dtypes import as_dtype
-from minitrain.engine.convert import constant, to_array
+from minitrain.engine.convert import LATE, constant, to_array
 from minitrain.engine.shape import TensorShape
+from minitrain.engine.slices import IndexedSlices
 from minitrain.engine.tensor import Tensor, TensorLike, numpy_repr
 from minitrain.engine.trail import STATE, Changes
 from minitrain.errors import DTypeError, InvalidArgumentError, ShapeError
@@ -23,7 +26,52 @@ from minitrain.errors import DTypeError, InvalidArgumentError, ShapeError
 if TYPE_CHECKING:
     from minitrain.engine.packing import Pack
 
-__all__ = ["Variable"]
+__all__ = ["Variable", "VariableAggregation", "VariableSynchronization"]
+
+
+class VariableSynchronization(enum.Enum):
+    """TensorFlow's ways of distributing a variable: there is one device, and they mean nothing."""
+
+    AUTO = 0
+    NONE = 1
+    ON_WRITE = 2
+    ON_READ = 3
+
+
+class VariableAggregation(enum.Enum):
+    """TensorFlow's ways of distributing the updates of a variable: there is one device, and they mean nothing."""
+
+    NONE = 0
+    SUM = 1
+    MEAN = 2
+    ONLY_FIRST_REPLICA = 3
+
+
+class Reading(Tensor):
+    """The value of a variable, which may be called for itself: `v.value` is Keras's, `v.value()` TensorFlow's."""
+
+    __slots__ = ()
+
+    def __call__(self) -> Tensor:
+        return self
+
+
+def _scattering(kind: str, what: str) -> tuple[Callable[..., Variable], Callable[..., Variable]]:
+    """The methods that change the variable by slices, and at coordinates."""
+
+    def at(self: Variable, indices: Any, updates: Any, name: str | None = None) -> Variable:
+        return self.assign(LATE[f"scatter_{kind}"](self._read(), indices, updates))
+
+    def by(self: Variable, sparse_delta: Any, use_locking: bool = False, name: str | None = None) -> Variable:
+        if not isinstance(sparse_delta, IndexedSlices):
+            raise DTypeError(f"sparse_delta is not IndexedSlices: {sparse_delta!r}.")
+        indices = LATE["reshape"](sparse_delta.indices, (*sparse_delta.indices.shape, 1))
+        return at(self, indices, sparse_delta.values)
+
+    by.__name__, at.__name__ = f"scatter_{kind}", f"scatter_nd_{kind}"
+    by.__doc__ = f"{what} the slices of an IndexedSlices along the first axis. Returns the variable."
+    at.__doc__ = f"{what} `updates` at the coordinates `indices`. Returns the variable."
+    return by, at
 
 
 class Variable(TensorLike):
@@ -31,8 +79,8 @@ class Variable(TensorLike):
 
     `initial_value`: anything that `constant` takes, or a function of no arguments that gives it; it is copied.
     `trainable`: whether tapes watch it unasked. `name`: for messages. `dtype`: casts the initial value. `shape`: what
-    the initial value must have. `constraint`: a function that optimizers apply after each update. Raises as `constant`
-    does, and ShapeError where `shape` differs.
+    the initial value must have. `constraint`: a function that optimizers apply after each update. The others are
+    TensorFlow's and mean nothing here. Raises as `constant` does, and ShapeError where `shape` differs.
 
     >>> v = Variable([1.0, 2.0])
     >>> v.assign_add([10.0, 10.0])
@@ -51,6 +99,11 @@ class Variable(TensorLike):
         dtype: Any = None,
         shape: Any = None,
         constraint: Any = None,
+        *,
+        validate_shape: bool = True,
+        caching_device: Any = None,
+        synchronization: Any = None,
+        aggregation: Any = None,
     ) -> None:
         if callable(initial_value):
             initial_value = initial_value()
@@ -114,8 +167,12 @@ class Variable(TensorLike):
 
     @property
     def value(self) -> Tensor:
-        """The present value as a Tensor, read on the tape."""
-        return self.read_value()
+        """The present value as a Tensor, read on the tape; `value()` is the same."""
+        if STATE.trail is None:
+            return Reading(self._tensor._array)
+        tensor = IDENTITY[0](self._read())
+        tensor.__class__ = Reading
+        return tensor
 
     def read_value(self) -> Tensor:
         """The present value as a Tensor of its own, through which gradients flow to the variable."""
@@ -157,6 +214,26 @@ class Variable(TensorLike):
         else:
             self._update(np.subtract, self._accept(delta, "assign_sub"))
         return self
+
+    scatter_add, scatter_nd_add = _scattering("add", "Add")
+    scatter_sub, scatter_nd_sub = _scattering("sub", "Subtract")
+    scatter_update, scatter_nd_update = _scattering("update", "Put in place")
+    scatter_max, scatter_nd_max = _scattering("max", "Take the maximum with")
+    scatter_min, scatter_nd_min = _scattering("min", "Take the minimum with")
+    scatter_mul = _scattering("mul", "Multiply by")[0]
+    scatter_div = _scattering("div", "Divide by")[0]
+
+    def sparse_read(self, indices: Any, name: str | None = None) -> Tensor:
+        """The slices along the first axis at `indices`."""
+        return LATE["gather"](self._read(), indices)
+
+    def gather_nd(self, indices: Any, name: str | None = None) -> Tensor:
+        """The slices at the coordinates in the last axis of `indices`."""
+        return LATE["gather_nd"](self._read(), indices)
+
+    def is_initialized(self, name: str | None = None) -> Tensor:
+        """True, as a Tensor: a variable has a value from the start."""
+        return constant(True)
 
     def _read(self) -> Tensor:
         trail = STATE.trail

@@ -114,8 +114,8 @@ def range(start: Any, limit: Any = None, delta: Any = 1, dtype: Any = None, name
 def linspace(start: Any, stop: Any, num: Any, name: str | None = None, axis: int = 0) -> Tensor:
     """`num` evenly spaced numbers from start to stop, both included. Python ints give float64, as in TensorFlow."""
     count = as_int(num, "num")
-    if count <= 0:
-        raise InvalidArgumentError(f"`linspace` needs `num` of 1 or more, received {count}.")
+    if count < 0:
+        raise InvalidArgumentError(f"`linspace` needs `num` of 0 or more, received {count}.")
     first, last = tensors([start, stop])
     if first._array.shape != last._array.shape:
         raise ShapeError(f"`linspace` needs one shape for start and stop, received {first.shape} and {last.shape}.")
@@ -175,6 +175,11 @@ def one_hot(
 def shape(input: Any, out_type: Any = int32, name: str | None = None) -> Tensor:
     """The shape of `input` as a Tensor of integers."""
     return Tensor(np.array(as_tensor(input)._array.shape, as_dtype(out_type).dtype))
+
+
+def shape_n(input: Any, out_type: Any = int32, name: str | None = None) -> list[Tensor]:
+    """The shapes of several Tensors."""
+    return [shape(each, out_type) for each in input]
 
 
 def size(input: Any, out_type: Any = int32, name: str | None = None) -> Tensor:

@@ -130,6 +130,29 @@ def _(xp, g, out, x, y):
 
 
 @primitive
+def truncatemod(x, y):
+    """The remainder of x / y with the sign of x, elementwise. Integers are not divided by 0."""
+    _refuse_zero(y)
+    return np.fmod(x, y)
+
+
+@truncatemod.vjp("x")
+def _(xp, g, out, x, y):
+    return g
+
+
+@truncatemod.vjp("y")
+def _(xp, g, out, x, y):
+    return -g * xp.truncate(x / y)
+
+
+def truncatediv(x: Any, y: Any, name: str | None = None) -> Tensor:
+    """x / y rounded towards 0, elementwise, in the dtype of the two."""
+    x, y = same_dtype(*operands(x, y))
+    return truncate(x / y) if x._array.dtype.kind == "f" else floordiv(x - truncatemod(x, y), y)
+
+
+@primitive
 def pow(x, y):
     """x ** y, elementwise. Integers to negative integer powers raise InvalidArgumentError."""
     if y.dtype.kind == "i" and y.size and y.min() < 0:
@@ -424,17 +447,22 @@ def _(xp, g, out, x):
     return g / (1.0 + x * x)
 
 
-atan2 = primitive(np.arctan2, "The angle of the point (y, x), elementwise: atan2(y, x).", name="atan2", floating=True)
+_atan2 = primitive(np.arctan2, name="atan2", floating=True)
 
 
-@atan2.vjp("x")  # the first argument, which is called y in the docstring as in mathematics
+@_atan2.vjp("x")  # the first argument, which is called y in mathematics
 def _(xp, g, out, x, y):
     return g * (y / (x * x + y * y))
 
 
-@atan2.vjp("y")
+@_atan2.vjp("y")
 def _(xp, g, out, x, y):
     return g * (-x / (x * x + y * y))
+
+
+def atan2(y: Any, x: Any, name: str | None = None) -> Tensor:
+    """The angle of the point (x, y) in radians, elementwise."""
+    return _atan2(y, x)
 
 
 sinh = primitive(np.sinh, "The hyperbolic sine, elementwise.", floating=True)
@@ -558,6 +586,9 @@ floor = primitive(np.floor, "The largest integer not above x, elementwise. It ha
 ceil = primitive(np.ceil, "The smallest integer not below x, elementwise. It has no gradient.")
 
 
+truncate = primitive(np.trunc, "The integer part of x, towards 0, elementwise. It has no gradient.", name="truncate")
+
+
 @primitive
 def round(x):
     """The nearest integer, halves to the even one, elementwise. It has no gradient."""
@@ -599,6 +630,44 @@ def _cast_to(x: Tensor, dtype: Any) -> Tensor:
 
 
 LATE["cast"] = _cast_to
+
+
+def identity_n(input: Any, name: str | None = None) -> list[Tensor]:
+    """Several Tensors as they are."""
+    return [identity(each) for each in input]
+
+
+def saturate_cast(value: Any, dtype: Any, name: str | None = None) -> Tensor:
+    """`value` limited to what `dtype` holds, and cast to it."""
+    x, wanted = as_tensor(value), as_dtype(dtype)
+    found = as_dtype(x._array.dtype)
+    if found == wanted or wanted.is_bool or found.is_bool:
+        return cast(x, wanted)
+    if found.is_floating and not wanted.is_floating:
+        # The largest integer may round up as a float, beyond what the dtype holds.
+        top = np.array(wanted.max, x._array.dtype)
+        top = np.nextafter(top, 0) if float(top) > wanted.max else top
+        return cast(clip_by_value(x, np.array(wanted.min, x._array.dtype), top), wanted)
+    low, high = max(found.min, wanted.min), min(found.max, wanted.max)
+    return cast(clip_by_value(x, np.array(low, x._array.dtype), np.array(high, x._array.dtype)), wanted)
+
+
+def reciprocal_no_nan(x: Any, name: str | None = None) -> Tensor:
+    """1 / x, and 0 where x is 0, elementwise."""
+    x = as_tensor(x)
+    return divide_no_nan(ops.ones_like(x), x)
+
+
+def xlog1py(x: Any, y: Any, name: str | None = None) -> Tensor:
+    """x * log(1 + y), and 0 where x is 0, elementwise."""
+    return xlogy(x, as_tensor(y) + 1.0)
+
+
+def scalar_mul(scalar: Any, x: Any, name: str | None = None) -> Tensor:
+    """`scalar`, of shape (), times x."""
+    if np.ndim(scalar):
+        raise ShapeError(f"Only scalar multiply works, received shape {np.shape(scalar)}.")
+    return multiply(scalar, x)
 
 
 @primitive
@@ -670,6 +739,8 @@ def logical_not(x):
 bitwise_and = primitive(np.bitwise_and, "The bits set in both x and y, elementwise, of integers or bools.")
 bitwise_or = primitive(np.bitwise_or, "The bits set in x or y, elementwise, of integers or bools.")
 bitwise_xor = primitive(np.bitwise_xor, "The bits set in x or y but not both, elementwise, of integers or bools.")
+left_shift = primitive(np.left_shift, "The bits of x moved up by y places, elementwise, of integers.")
+right_shift = primitive(np.right_shift, "The bits of x moved down by y places, elementwise, of integers.")
 invert = primitive(np.invert, "Every bit turned over, elementwise; `not` for bools.")
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from minitrain.dtypes import as_dtype, int32
-from minitrain.engine.convert import as_tensor, same_dtype, to_dtype
+from minitrain.engine.convert import as_tensor, same_dtype, tensors, to_dtype
 from minitrain.engine.primitive import ops, primitive
 from minitrain.engine.program.record import Effect, happen
 from minitrain.engine.tensor import Tensor, TensorLike
@@ -22,6 +22,7 @@ from minitrain.ops.axes import as_int, as_ints, as_shape, one_axis
 
 TopK = namedtuple("TopKV2", ["values", "indices"])
 Unique = namedtuple("Unique", ["y", "idx"])
+UniqueWithCounts = namedtuple("UniqueWithCounts", ["y", "idx", "count"])
 
 
 def pick_slice(index: Any, axis: int) -> tuple[Any, ...]:
@@ -247,6 +248,40 @@ def slice_(input_: Any, begin: Any, size: Any, name: str | None = None) -> Tenso
     return _getitem(x, index=tuple(slice(a, b) for a, b in zip(starts, stops, strict=True)))
 
 
+def strided_slice(
+    input_: Any,
+    begin: Any,
+    end: Any,
+    strides: Any = None,
+    begin_mask: int = 0,
+    end_mask: int = 0,
+    ellipsis_mask: int = 0,
+    new_axis_mask: int = 0,
+    shrink_axis_mask: int = 0,
+    var: Any = None,
+    name: str | None = None,
+) -> Tensor:
+    """input_[begin[0]:end[0]:strides[0], ...]. In a mask bit i changes entry i.
+
+    `begin_mask`, `end_mask`: the bound is left out; `ellipsis_mask`: `...`; `new_axis_mask`: `newaxis`;
+    `shrink_axis_mask`: begin[i] alone.
+    """
+    starts, stops = as_ints(begin, "begin"), as_ints(end, "end")
+    steps = (1,) * len(starts) if strides is None else as_ints(strides, "strides")
+
+    def entry(i: int, start: int, stop: int, step: int) -> Any:
+        if ellipsis_mask >> i & 1:
+            return Ellipsis
+        if new_axis_mask >> i & 1:
+            return None
+        if shrink_axis_mask >> i & 1:
+            return start
+        return slice(None if begin_mask >> i & 1 else start, None if end_mask >> i & 1 else stop, step)
+
+    bounds = zip(starts, stops, steps, strict=True)
+    return getitem(as_tensor(input_), tuple(entry(i, *each) for i, each in enumerate(bounds)))
+
+
 def take(x: Any, indices: Any, axis: int) -> Tensor:
     """Slices of x along `axis`, counted from the right; what `gather` and its kin come down to."""
     return _take(x, indices, axis=axis)
@@ -361,36 +396,6 @@ def embedding_lookup(params: Any, ids: Any, max_norm: float | None = None, name:
     return rows * max_norm / ops.maximum(ops.sqrt(squares), as_tensor(max_norm))
 
 
-# ----------------------------------------------------------------------------------------------------------- segments
-
-
-def segment_sum(data: Any, segment_ids: Any, name: str | None = None) -> Tensor:
-    """Sums of the slices of `data` along axis 0 that share a segment id; ids: (n,), sorted, from 0."""
-    ids = _integers(segment_ids, "segment_ids")
-    if (np.diff(values_of(ids)) < 0).any():
-        raise InvalidArgumentError("`segment_ids` must be sorted. Use unsorted_segment_sum.")
-    return unsorted_segment_sum(data, ids, int(ids._array.max()) + 1 if ids._array.size else 0)
-
-
-def unsorted_segment_sum(data: Any, segment_ids: Any, num_segments: Any, name: str | None = None) -> Tensor:
-    """Sums of the slices of `data` along its first axes that share a segment id below `num_segments`."""
-    x, ids = as_tensor(data), _integers(segment_ids, "segment_ids")
-    shape, of = x._array.shape, ids._array.shape
-    if shape[: len(of)] != of or not of:
-        raise ShapeError(f"`segment_ids` of shape {of} must match the first axes of data of shape {shape}.")
-    count = as_int(num_segments, "num_segments")
-    within(ids, count, "segment_ids")
-    return _scatter_add(x, ids, axis=len(of) - len(shape) - 1, size=count)
-
-
-def segment_mean(data: Any, segment_ids: Any, name: str | None = None) -> Tensor:
-    """Means of the slices of `data` along axis 0 that share a segment id; ids: (n,), sorted, from 0."""
-    total = segment_sum(data, segment_ids)
-    counts = np.bincount(values_of(_integers(segment_ids, "segment_ids")), minlength=total._array.shape[0])
-    counts = np.maximum(counts, 1).reshape((-1,) + (1,) * (total._array.ndim - 1))
-    return ops.divide(total, Tensor(counts.astype(total._array.dtype)))
-
-
 # ------------------------------------------------------------------------------------------------- sorting and counts
 
 
@@ -455,6 +460,79 @@ def unique(x: Any, out_idx: Any = int32, name: str | None = None) -> Unique:
     return Unique(Tensor(values[order]), Tensor(renamed[inverse].astype(as_dtype(out_idx).dtype)))
 
 
+def unique_with_counts(x: Any, out_idx: Any = int32, name: str | None = None) -> UniqueWithCounts:
+    """`unique`, and how often each value stands in x."""
+    y, idx = unique(x, out_idx)
+    return UniqueWithCounts(y, idx, to_dtype(bincount(idx), as_dtype(out_idx).dtype))
+
+
+def reverse_sequence(
+    input: Any, seq_lengths: Any, seq_axis: Any = None, batch_axis: Any = None, name: str | None = None
+) -> Tensor:
+    """The first seq_lengths[i] elements along `seq_axis` in reverse order, for each i along `batch_axis` (0)."""
+    x, lengths = as_tensor(input), values_of(_integers(seq_lengths, "seq_lengths"))
+    ndim = x._array.ndim
+    along, over = one_axis(seq_axis, ndim, "seq_axis"), one_axis(batch_axis or 0, ndim, "batch_axis")
+    size, rows = x._array.shape[along], x._array.shape[over]
+    if lengths.shape != (rows,) or (rows and lengths.max() > size) or along == over:
+        raise ShapeError(f"`seq_lengths` needs one length of at most {size} for each of {rows}, received {lengths}.")
+    steps = np.arange(size)
+    order = np.where(steps < lengths[:, None], lengths[:, None] - 1 - steps, steps)
+    order = order if over < along else order.T
+    shape = [n if axis - ndim in (along, over) else 1 for axis, n in enumerate(x._array.shape)]
+    places = np.broadcast_to(order.reshape(shape), x._array.shape)
+    return _take_along(x, Tensor(np.ascontiguousarray(places)), axis=along)
+
+
+def dynamic_partition(data: Any, partitions: Any, num_partitions: Any, name: str | None = None) -> list[Tensor]:
+    """The slices of `data` along its first axes by their number in `partitions`, one Tensor for each number."""
+    ids = _integers(partitions, "partitions")
+    count = as_int(num_partitions, "num_partitions")
+    within(ids, count, "partitions")
+    return [boolean_mask(data, Tensor(values_of(ids) == each)) for each in range(count)]
+
+
+def dynamic_stitch(indices: Any, data: Any, name: str | None = None) -> Tensor:
+    """The slices of the Tensors in `data` at the places that `indices` names; the last of repeated ones wins."""
+    parts = tensors(data)
+    places = [values_of(_integers(each, "indices")) for each in indices]
+    rest = parts[0]._array.shape[places[0].ndim :]
+    rows = ops.concat(*(ops.reshape(each, shape=(-1, *rest)) for each in parts), axis=-len(rest) - 1)
+    flat = np.concatenate([each.reshape(-1) for each in places])
+    source = np.full(int(flat.max(initial=-1)) + 1, -1)
+    source[flat] = np.arange(flat.size)
+    picked = _take(rows, Tensor(np.maximum(source, 0)), axis=-len(rest) - 1)
+    missing = Tensor((source < 0).reshape((-1,) + (1,) * len(rest)))
+    return ops.where(missing, ops.zeros_like(picked), picked) if (source < 0).any() else picked
+
+
+def histogram_fixed_width(
+    values: Any, value_range: Any, nbins: Any = 100, dtype: Any = int32, name: str | None = None
+) -> Tensor:
+    """How many of `values` fall into each of `nbins` equal parts of `value_range`; those outside go to the ends."""
+    x, (low, high) = values_of(as_tensor(values)), values_of(as_tensor(value_range))
+    count = as_int(nbins, "nbins")
+    if not low < high or count < 1:
+        raise InvalidArgumentError(f"Expected low < high and bins, received {low}, {high} and {count}.")
+    bins = np.clip(np.floor((x.reshape(-1).astype(np.float64) - low) / (high - low) * count), 0, count - 1)
+    return Tensor(np.bincount(bins.astype(np.int64), minlength=count).astype(as_dtype(dtype).dtype))
+
+
+def unravel_index(indices: Any, dims: Any, name: str | None = None) -> Tensor:
+    """The coordinates in shape `dims` of places in its flattened order. (n,) -> (axes, n)"""
+    i, shape = _integers(indices, "indices"), as_shape(dims)
+    within(i, prod(shape), "indices")
+    return Tensor(np.stack(np.unravel_index(values_of(i), shape)).astype(i._array.dtype))
+
+
+def invert_permutation(x: Any, name: str | None = None) -> Tensor:
+    """The permutation that undoes x, a vector of the integers below its size. (n,) -> (n,)"""
+    order = values_of(_integers(x, "x"))
+    if order.ndim != 1 or not np.array_equal(np.sort(order), np.arange(order.size)):
+        raise InvalidArgumentError(f"Expected a permutation of 0 to {order.size - 1}, received {order}.")
+    return Tensor(np.argsort(order).astype(order.dtype))
+
+
 def confusion_matrix(
     labels: Any,
     predictions: Any,
@@ -480,16 +558,38 @@ def confusion_matrix(
     return Tensor(counts.reshape(classes, classes).astype(as_dtype(dtype).dtype))
 
 
-def bincount(arr: Any, weights: Any = None, minlength: int = 0, dtype: Any = int32, name: str | None = None) -> Tensor:
-    """How often each integer from 0 on stands in `arr`, or the sum of its `weights`."""
-    values = values_of(_integers(arr, "arr")).reshape(-1)
-    w = None if weights is None else values_of(as_tensor(weights)).reshape(-1)
-    if (values.size and values.min() < 0) or (w is not None and w.shape != values.shape) or minlength < 0:
+def bincount(
+    arr: Any,
+    weights: Any = None,
+    minlength: int | None = None,
+    maxlength: int | None = None,
+    dtype: Any = int32,
+    name: str | None = None,
+    axis: int | None = None,
+    binary_output: bool = False,
+) -> Tensor:
+    """How often each integer from 0 on stands in `arr`, or the sum of its `weights`.
+
+    `axis`: None or 0 counts in all of `arr`, -1 in each row by itself. `binary_output`: whether it stands there, 0 or
+    1. Integers from `maxlength` on are left out.
+    """
+    values = values_of(_integers(arr, "arr"))
+    w = None if weights is None else values_of(as_tensor(weights))
+    least = minlength or 0
+    if (values.size and values.min() < 0) or (w is not None and w.shape != values.shape) or least < 0:
         raise InvalidArgumentError(
             "`bincount` needs integers of 0 or more, weights of their shape and a `minlength` >= 0."
         )
-    out = np.bincount(values, w, minlength)
-    return Tensor(out.astype(as_dtype(dtype).dtype if w is None else w.dtype))
+    if axis not in (None, 0, -1):
+        raise InvalidArgumentError(f"`axis` must be None, 0 or -1, received {axis}.")
+    size = max(least, int(values.max(initial=-1)) + 1)
+    size = size if maxlength is None else min(size, maxlength)
+    shape = (-1, values.shape[-1]) if axis == -1 and values.ndim > 1 else (1, values.size)
+    rows = values.reshape(shape)
+    weighed = [None] * len(rows) if w is None else w.reshape(shape)
+    out = np.array([np.bincount(row, each, size)[:size] for row, each in zip(rows, weighed, strict=True)])
+    out = (out > 0 if binary_output else out).astype(as_dtype(dtype).dtype if w is None else w.dtype)
+    return Tensor(out.reshape((*values.shape[:-1], size) if shape[0] == -1 else (size,)))
 
 
 def sequence_mask(lengths: Any, maxlen: Any = None, dtype: Any = "bool", name: str | None = None) -> Tensor:

@@ -12,18 +12,29 @@ from typing import Any
 import numpy as np
 
 from minitrain.dtypes import as_dtype
-from minitrain.engine.convert import as_tensor
+from minitrain.engine.convert import LATE, as_tensor
 from minitrain.engine.primitive import ops
 from minitrain.engine.tensor import Tensor, TensorLike
-from minitrain.errors import InvalidArgumentError
-from minitrain.ops import creation, elementwise, indexing, linear, neural, reduction, shaping
-from minitrain.ops.axes import as_int
+from minitrain.errors import InvalidArgumentError, ShapeError
+from minitrain.ops import creation, elementwise, indexing, linear, neural, reduction, segments, shaping
+from minitrain.ops.axes import as_int, as_ints, as_shape, one_axis
 from minitrain.ops.reduction import _floats
+
+EPSILON = 1e-7  # Keras's default
+
+
+def _widened(x: Any, dtype: Any = None) -> Tensor:
+    """x in the dtype in which Keras adds and multiplies it up: 8 and 16 bit integers in 32."""
+    x = as_tensor(x)
+    found = x._array.dtype
+    if dtype is None and found.kind in "iu" and found.itemsize < 4:
+        dtype = "uint32" if found.kind == "u" else "int32"
+    return x if dtype is None else elementwise.cast(x, dtype)
 
 
 def sum(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
     """The sum over `axis`, all axes by default."""
-    return reduction.reduce_sum(x, axis, keepdims)
+    return reduction.reduce_sum(_widened(x), axis, keepdims)
 
 
 def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
@@ -31,19 +42,28 @@ def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
     return reduction.reduce_mean(_floats(x), axis, keepdims)
 
 
-def max(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
-    """The maximum over `axis`."""
-    return reduction.reduce_max(x, axis, keepdims)
+def max(x: Any, axis: Any = None, keepdims: bool = False, initial: Any = None) -> Tensor:
+    """The maximum over `axis`, and of `initial` if given."""
+    out = reduction.reduce_max(_filled(x, initial), axis, keepdims)
+    return out if initial is None else elementwise.maximum(out, initial)
 
 
-def min(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
-    """The minimum over `axis`."""
-    return reduction.reduce_min(x, axis, keepdims)
+def min(x: Any, axis: Any = None, keepdims: bool = False, initial: Any = None) -> Tensor:
+    """The minimum over `axis`, and of `initial` if given."""
+    out = reduction.reduce_min(_filled(x, initial), axis, keepdims)
+    return out if initial is None else elementwise.minimum(out, initial)
 
 
-def prod(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
+def _filled(x: Any, initial: Any) -> Tensor:
+    x = as_tensor(x)
+    if initial is None and not x._array.size:
+        raise InvalidArgumentError(f"An empty tensor has no extreme: received shape {x.shape}. Give an `initial`.")
+    return x
+
+
+def prod(x: Any, axis: Any = None, keepdims: bool = False, dtype: Any = None) -> Tensor:
     """The product over `axis`."""
-    return reduction.reduce_prod(x, axis, keepdims)
+    return reduction.reduce_prod(_widened(x, dtype), axis, keepdims)
 
 
 def all(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
@@ -159,13 +179,35 @@ def flip(x: Any, axis: Any = None) -> Tensor:
 
 
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Tensor:
-    """The norm over `axis`: Euclidean by default."""
-    return reduction.norm(_floats(x), "euclidean" if ord is None else ord, axis, keepdims)
+    """The norm over `axis`: Euclidean by default. Over two axes `ord` names a norm of matrices.
 
-
-def normalize(x: Any, axis: int = -1, order: int = 2, epsilon: float = 1e-12) -> Tensor:
-    """x divided by its norm of the given order along `axis`, which is at least epsilon."""
+    `ord`: None, 0 or any number for vectors, "fro", "nuc", 1, -1, 2, -2 and both infinities for matrices.
+    """
     x = _floats(x)
+    if ord is None:
+        return reduction.norm(x, "euclidean", axis, keepdims)
+    axes = tuple(range(x.ndim)) if axis is None else as_ints(axis, "axis")
+    if ord == "nuc" or (len(axes) == 2 and ord in (2, -2)):
+        if len(axes) != 2:
+            raise InvalidArgumentError(f"The norm 'nuc' needs two axes, received `axis` {axis} for shape {x.shape}.")
+        values = ops.singular_values(moveaxis(x, axes, (-2, -1)))
+        out = {2: max, -2: min, "nuc": sum}[ord](values, -1)
+        return expand_dims(out, [each % x.ndim for each in axes]) if keepdims else out
+    if len(axes) == 2 and ord in (-1, -np.inf):
+        summed, least = axes if ord == -1 else axes[::-1]
+        return min(min(sum(elementwise.abs(x), summed, True), least, True), axes, keepdims)
+    if ord == 0:
+        return sum(elementwise.cast(elementwise.not_equal(x, 0.0), x.dtype), axis, keepdims)
+    if ord == -np.inf:
+        return min(elementwise.abs(x), axis, keepdims)
+    if not isinstance(ord, str) and ord < 0:
+        return elementwise.pow(sum(elementwise.pow(elementwise.abs(x), float(ord)), axis, keepdims), 1.0 / ord)
+    return reduction.norm(x, ord, axes if len(axes) == 2 else axis, keepdims)
+
+
+def normalize(x: Any, axis: int = -1, order: int = 2, epsilon: float | None = None) -> Tensor:
+    """x divided by its norm of the given order along `axis`, which is at least epsilon (1e-7)."""
+    x, epsilon = _floats(x), EPSILON if epsilon is None else epsilon
     return (
         neural.l2_normalize(x, axis, epsilon)
         if order == 2
@@ -184,15 +226,15 @@ def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None) -> Te
 
 
 def full(shape: Any, fill_value: Any, dtype: Any = None) -> Tensor:
-    """`fill_value` everywhere."""
-    made = creation.fill(shape, fill_value)
-    return made if dtype is None else elementwise.cast(made, dtype)
+    """`fill_value`, a number or an array that broadcasts, everywhere; float32 by default."""
+    made = ops.broadcast_to(as_tensor(fill_value), shape=as_shape(shape))
+    return elementwise.cast(made, dtype or "float32")
 
 
 def full_like(x: Any, fill_value: Any, dtype: Any = None) -> Tensor:
     """`fill_value` everywhere, in the shape and dtype of x."""
     x = as_tensor(x)
-    return elementwise.cast(creation.fill(x.shape, fill_value), dtype or x.dtype)
+    return full(x.shape, fill_value, dtype or x.dtype)
 
 
 def eye(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Tensor:  # noqa: N803  # Keras's names
@@ -246,9 +288,14 @@ def sort(x: Any, axis: int = -1) -> Tensor:
     return indexing.sort(x, axis)
 
 
-def argsort(x: Any, axis: int = -1) -> Tensor:
-    """The indices that sort x along `axis`."""
-    return indexing.argsort(x, axis)
+def argsort(x: Any, axis: int | None = -1) -> Tensor:
+    """The indices that sort x along `axis`, the flattened x for None."""
+    return indexing.argsort(shaping.reshape(x, (-1,)), 0) if axis is None else indexing.argsort(x, axis)
+
+
+def bincount(x: Any, weights: Any = None, minlength: int = 0, sparse: bool = False) -> Tensor:
+    """How often each integer from 0 on stands in x, or the sum of its weights: of a vector, or of each row."""
+    return indexing.bincount(x, weights, minlength, axis=-1)
 
 
 def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Tensor]:
@@ -287,7 +334,9 @@ def log10(x: Any) -> Tensor:
 
 def nan_to_num(x: Any, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Tensor:
     """x with NaN replaced by `nan` and the infinities by `posinf` and `neginf`, by default the dtype's limits."""
-    x = _floats(x)
+    x = as_tensor(x)
+    if x._array.dtype.kind != "f":
+        return x
     limits = np.finfo(x._array.dtype)
     for replaced, value in (
         (elementwise.is_nan(x), nan),
@@ -315,33 +364,64 @@ def median(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
     return quantile(x, 0.5, axis, keepdims=keepdims)
 
 
-def quantile(x: Any, q: float, axis: Any = None, method: str = "linear", keepdims: bool = False) -> Tensor:
+def quantile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims: bool = False) -> Tensor:
     """The value below which the share q in [0, 1] of x lies over `axis`, between neighbours by `method`.
 
-    `method`: "linear", "lower", "higher", "midpoint" or "nearest". Raises InvalidArgumentError for another.
+    `method`: "linear", "lower", "higher", "midpoint" or "nearest". Raises InvalidArgumentError for another. Several q
+    give their values along a new first axis.
     """
+    if np.ndim(q):
+        return shaping.stack([quantile(x, each, axis, method, keepdims) for each in np.asarray(q).tolist()])
+    row, kept = _sorted_rows(x, axis)
+    place = float(q) * (row.shape[-1] - 1)
+    low, high = int(np.floor(place)), int(np.ceil(place))
+    share = _share(method, place, low, float(np.rint(place)))
+    return _reduced_to(row[..., low] * (1.0 - share) + row[..., high] * share, kept, keepdims)
+
+
+def nanquantile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims: bool = False) -> Tensor:
+    """`quantile` over `axis` of what is not NaN."""
+    if np.ndim(q):
+        return shaping.stack([nanquantile(x, each, axis, method, keepdims) for each in np.asarray(q).tolist()])
+    row, kept = _sorted_rows(x, axis)  # NaN come last
+    there = elementwise.cast(elementwise.logical_not(elementwise.is_nan(row)), row.dtype)
+    place = elementwise.maximum(float(q) * (reduction.reduce_sum(there, -1, True) - 1.0), 0.0)
+    low, high = elementwise.floor(place), elementwise.ceil(place)
+    share = _share(method, place, low, elementwise.round(place))
+    below, above = (ops.take_along(row, elementwise.cast(each, "int32"), axis=-1) for each in (low, high))
+    return _reduced_to((below * (1.0 - share) + above * share)[..., 0], kept, keepdims)
+
+
+def nanpercentile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims: bool = False) -> Tensor:
+    """`nanquantile` with q in percent."""
+    return nanquantile(x, np.asarray(q) / 100.0, axis, method, keepdims)
+
+
+def nanmedian(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
+    """The middle value over `axis` of what is not NaN; between two, their mean."""
+    return nanquantile(x, 0.5, axis, keepdims=keepdims)
+
+
+def _sorted_rows(x: Any, axis: Any) -> tuple[Tensor, list[int]]:
+    """What stands along `axis` sorted, as the last axis, and x's shape with 1 for it."""
     x = _floats(x)
     axes = range(x.ndim) if axis is None else [axis] if isinstance(axis, int) else axis
     reduced = builtins.sorted({each % x.ndim for each in axes})
     kept = [each for each in range(x.ndim) if each not in reduced]
     row = sort(shaping.reshape(shaping.transpose(x, [*kept, *reduced]), [*(x.shape[each] for each in kept), -1]))
-    place = q * (row.shape[-1] - 1)
-    low, high = int(np.floor(place)), int(np.ceil(place))
-    shares = {
-        "linear": place - low,
-        "lower": 0.0,
-        "higher": 1.0,
-        "midpoint": 0.5,
-        "nearest": float(np.rint(place)) - low,
-    }
+    return row, [1 if each in reduced else size for each, size in enumerate(x.shape)]
+
+
+def _share(method: str, place: Any, low: Any, nearest: Any) -> Any:
+    """How much the upper of two neighbours counts at a place between them."""
+    shares = {"linear": place - low, "lower": 0.0, "higher": 1.0, "midpoint": 0.5, "nearest": nearest - low}
     if method not in shares:
         raise InvalidArgumentError(f"`method` must be one of {', '.join(shares)}; received {method!r}.")
-    between = row[..., low] * (1.0 - shares[method]) + row[..., high] * shares[method]
-    return (
-        shaping.reshape(between, [1 if each in reduced else size for each, size in enumerate(x.shape)])
-        if keepdims
-        else between
-    )
+    return shares[method]
+
+
+def _reduced_to(out: Tensor, kept: list[int], keepdims: bool) -> Tensor:
+    return shaping.reshape(out, kept) if keepdims else out
 
 
 def hstack(xs: Any) -> Tensor:
@@ -371,13 +451,21 @@ def diag(x: Any, k: int = 0) -> Tensor:
     return diagonal(x, k)
 
 
-def diagonal(x: Any, offset: int = 0) -> Tensor:
-    """The diagonals of the last two axes, `offset` above the main one."""
+def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
+    """The diagonals of two axes, `offset` above the main one, along a new last axis."""
     x = as_tensor(x)
+    if x.ndim < 2:
+        raise ShapeError(f"`diagonal` needs at least 2 dimensions, received shape {x.shape}.")
+    x = moveaxis(x, (axis1, axis2), (-2, -1)) if x.ndim > 2 or axis1 % 2 else x
     rows, columns = x.shape[-2:]
     start, end = builtins.max(offset, 0), builtins.max(-offset, 0)
     size = builtins.max(builtins.min(rows - end, columns - start), 0)
     return linear.diag_part(x[..., end : end + size, start : start + size])
+
+
+def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
+    """The sums of the diagonals of two axes, `offset` above the main one."""
+    return sum(diagonal(x, offset, axis1, axis2), -1)
 
 
 def tril(x: Any, k: int = 0) -> Tensor:
@@ -396,8 +484,10 @@ def _where_triangle(x: Any, triangle: Any, k: int) -> Tensor:
     return elementwise.where(kept, x, elementwise.cast(0, x.dtype))
 
 
-def multi_hot(inputs: Any, num_classes: int, axis: int = -1, dtype: Any = None) -> Tensor:
+def multi_hot(inputs: Any, num_classes: int | None = None, axis: int = -1, dtype: Any = None) -> Tensor:
     """1 at every index along the last axis of `inputs`, in a new axis of size `num_classes` in its place."""
+    if num_classes is None:
+        raise InvalidArgumentError("`multi_hot` needs `num_classes`.")
     return reduction.reduce_max(one_hot(inputs, num_classes, axis, dtype), -2)
 
 
@@ -406,9 +496,15 @@ def scatter(indices: Any, values: Any, shape: Any) -> Tensor:
     return indexing.scatter_nd(indices, values, shape)
 
 
-def scatter_update(inputs: Any, indices: Any, updates: Any) -> Tensor:
-    """`inputs` with `updates` in the places `indices` (n, depth)."""
-    return indexing.tensor_scatter_nd_update(inputs, indices, updates)
+def scatter_update(inputs: Any, indices: Any, updates: Any, reduction: str | None = None) -> Tensor:
+    """`inputs` with `updates` in the places `indices` (n, depth), or met with them by `reduction`.
+
+    `reduction`: None, "add", "max", "min" or "mul". Raises InvalidArgumentError for another.
+    """
+    kinds = {None: "update", "add": "add", "max": "max", "min": "min", "mul": "mul"}
+    if reduction not in kinds:
+        raise InvalidArgumentError(f"`reduction` must be one of {', '.join(map(str, kinds))}; received {reduction!r}.")
+    return LATE[f"scatter_{kinds[reduction]}"](inputs, indices, updates)
 
 
 def batch_normalization(
@@ -421,6 +517,155 @@ def batch_normalization(
         None if part is None else shaping.reshape(part, along) for part in (mean, variance, offset, scale)
     )
     return neural.batch_normalization(x, mean, variance, offset, scale, epsilon)
+
+
+def segment_sum(data: Any, segment_ids: Any, num_segments: int | None = None, sorted: bool = False) -> Tensor:
+    """Sums of the slices of `data` that share a segment id, which need not be sorted."""
+    return _by_segment(segments.unsorted_segment_sum, data, segment_ids, num_segments)
+
+
+def segment_max(data: Any, segment_ids: Any, num_segments: int | None = None, sorted: bool = False) -> Tensor:
+    """Maxima of the slices of `data` that share a segment id, which need not be sorted."""
+    return _by_segment(segments.unsorted_segment_max, data, segment_ids, num_segments)
+
+
+def segment_min(data: Any, segment_ids: Any, num_segments: int | None = None, sorted: bool = False) -> Tensor:
+    """Minima of the slices of `data` that share a segment id, which need not be sorted."""
+    return _by_segment(segments.unsorted_segment_min, data, segment_ids, num_segments)
+
+
+def segment_prod(data: Any, segment_ids: Any, num_segments: int | None = None, sorted: bool = False) -> Tensor:
+    """Products of the slices of `data` that share a segment id, which need not be sorted."""
+    return _by_segment(segments.unsorted_segment_prod, data, segment_ids, num_segments)
+
+
+def _by_segment(reduce: Any, data: Any, segment_ids: Any, num_segments: int | None) -> Tensor:
+    ids = as_tensor(segment_ids)
+    if num_segments is None:
+        num_segments = int(indexing.values_of(ids).max(initial=-1)) + 1
+    return reduce(data, ids, num_segments)
+
+
+def where(condition: Any, x1: Any = None, x2: Any = None) -> Any:
+    """x1 where the condition holds, else x2; the indices where it holds, one vector for each axis, without the two."""
+    if (x1 is None) != (x2 is None):
+        raise InvalidArgumentError("`where` needs both `x1` and `x2`, or neither.")
+    if x1 is not None:
+        return elementwise.where(condition, x1, x2)
+    return nonzero(condition)
+
+
+def nonzero(x: Any) -> list[Tensor]:
+    """The indices of what is not zero, one int32 vector for each axis."""
+    return [Tensor(each.astype(np.int32)) for each in np.nonzero(indexing.values_of(as_tensor(x)))]
+
+
+def round(x: Any, decimals: int = 0) -> Tensor:
+    """x rounded to so many decimals, halves to even; left of the point where negative."""
+    if not decimals:
+        return elementwise.round(x)
+    x = as_tensor(x)
+    scaled = elementwise.round(_floats(x) * 10.0**decimals) / 10.0**decimals
+    return elementwise.cast(scaled, x.dtype)
+
+
+def floor(x: Any) -> Tensor:
+    """The largest integer not above x, as a float."""
+    return elementwise.floor(_floats(x))
+
+
+def ceil(x: Any) -> Tensor:
+    """The smallest integer not below x, as a float."""
+    return elementwise.ceil(_floats(x))
+
+
+def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = None) -> Tensor:
+    """x with `pad_width` elements before and behind: a number, one pair, or one pair an axis.
+
+    `mode`: "constant", "reflect" or "symmetric". Raises InvalidArgumentError for another.
+    """
+    x = as_tensor(x)
+    if mode != "constant" and constant_values is not None:
+        raise InvalidArgumentError(f"`constant_values` belong to mode 'constant', received mode {mode!r}.")
+    width = np.asarray(pad_width)
+    width = np.broadcast_to(width if width.ndim else width.reshape(1, 1), (x.ndim, 2))
+    return shaping.pad(x, width.tolist(), mode, 0 if constant_values is None else constant_values)
+
+
+def roll(x: Any, shift: Any, axis: Any = None) -> Tensor:
+    """The elements moved by `shift` places along an axis, or in the flattened order, the last coming first."""
+    x = as_tensor(x)
+    if axis is None:
+        return shaping.reshape(shaping.roll(shaping.reshape(x, (-1,)), shift, 0), x.shape)
+    return shaping.roll(x, shift, axis)
+
+
+def tile(x: Any, repeats: Any) -> Tensor:
+    """x so many times along each axis; where their numbers differ, the missing ones come first, as 1."""
+    x, times = as_tensor(x), as_ints(repeats, "repeats")
+    ndim = builtins.max(x.ndim, len(times))
+    x = shaping.reshape(x, (1,) * (ndim - x.ndim) + tuple(x.shape))
+    return shaping.tile(x, (1,) * (ndim - len(times)) + times)
+
+
+def expand_dims(x: Any, axis: Any) -> Tensor:
+    """x with a new axis of size 1 at `axis`, or at several."""
+    x = as_tensor(x)
+    axes = as_ints(axis, "axis")
+    ndim = x.ndim + len(axes)
+    for each in builtins.sorted(one_axis(each, ndim) + ndim for each in axes):
+        x = shaping.expand_dims(x, each)
+    return x
+
+
+def count_nonzero(x: Any, axis: Any = None) -> Tensor:
+    """The number of elements that are not 0 over `axis`; int32."""
+    return reduction.count_nonzero(x, axis, dtype="int32")
+
+
+def convert_to_tensor(x: Any, dtype: Any = None, sparse: Any = None, ragged: Any = None) -> Tensor:
+    """x as a Tensor, cast to `dtype` if given."""
+    x = as_tensor(x)
+    return x if dtype is None else elementwise.cast(x, dtype)
+
+
+def gelu(x: Any, approximate: bool = True) -> Tensor:
+    """x * P(X <= x) for a standard normal X; by default by the formula with tanh."""
+    return neural.gelu(x, approximate)
+
+
+def cholesky(x: Any, upper: bool = False) -> Tensor:
+    """The lower triangular L with L @ L.T = x, or the upper triangular L.T."""
+    lower = linear.cholesky(x)
+    return shaping.matrix_transpose(lower) if upper else lower
+
+
+def solve(a: Any, b: Any) -> Tensor:
+    """x with a @ x = b: (..., n, n) and (..., n) or (..., n, k)."""
+    a, b = as_tensor(a), as_tensor(b)
+    if b.ndim == a.ndim - 1:
+        return shaping.squeeze(linear.solve(a, shaping.expand_dims(b, -1)), -1)
+    return linear.solve(a, b)
+
+
+def logical_and(x1: Any, x2: Any) -> Tensor:
+    """Whether both hold, elementwise; numbers hold where they are not 0."""
+    return elementwise.logical_and(elementwise.cast(x1, "bool"), elementwise.cast(x2, "bool"))
+
+
+def logical_or(x1: Any, x2: Any) -> Tensor:
+    """Whether one of the two holds, elementwise; numbers hold where they are not 0."""
+    return elementwise.logical_or(elementwise.cast(x1, "bool"), elementwise.cast(x2, "bool"))
+
+
+def logical_xor(x1: Any, x2: Any) -> Tensor:
+    """Whether exactly one of the two holds, elementwise; numbers hold where they are not 0."""
+    return elementwise.logical_xor(elementwise.cast(x1, "bool"), elementwise.cast(x2, "bool"))
+
+
+def logical_not(x: Any) -> Tensor:
+    """Whether x does not hold, elementwise; numbers hold where they are not 0."""
+    return elementwise.logical_not(elementwise.cast(x, "bool"))
 
 
 def ndim(x: Any) -> int:

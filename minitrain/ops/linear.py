@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from minitrain.engine.convert import as_tensor, operands, same_dtype, tensors
+from minitrain.engine.convert import as_tensor, like, operands, same_dtype, tensors
 from minitrain.engine.primitive import ops, primitive
 from minitrain.engine.tensor import Tensor, TensorLike
 from minitrain.errors import InvalidArgumentError, ShapeError
@@ -90,10 +90,10 @@ def matmul(
     return out
 
 
-def matvec(a: Any, b: Any, transpose_a: bool = False, name: str | None = None) -> Tensor:
+def matvec(a: Any, b: Any, transpose_a: bool = False, adjoint_a: bool = False, name: str | None = None) -> Tensor:
     """Matrix times vector: (..., n, i), (..., i) -> (..., n)"""
     y = as_tensor(b)
-    out = matmul(a, ops.reshape(y, shape=(*y._array.shape, 1)), transpose_a=transpose_a)
+    out = matmul(a, ops.reshape(y, shape=(*y._array.shape, 1)), transpose_a=transpose_a, adjoint_a=adjoint_a)
     return ops.reshape(out, shape=out._array.shape[:-1])
 
 
@@ -391,14 +391,43 @@ def _(xp, g, out, x, *, lower, upper):
     return xp.band_part(g, lower=lower, upper=upper)
 
 
-def diag(diagonal: Any, name: str = "diag") -> Tensor:
-    """Matrices with the given diagonals and zeros elsewhere. (..., n) -> (..., n, n)"""
-    return _diag(_at_least(diagonal, 1, "diag"))
+def diag(
+    diagonal: Any, name: str = "diag", k: Any = 0, num_rows: Any = -1, num_cols: Any = -1, padding_value: Any = 0
+) -> Tensor:
+    """Matrices with the given k-th diagonals and `padding_value` elsewhere. (..., n) -> (..., n + |k|, n + |k|)
+
+    `num_rows`, `num_cols`: sizes of their own; where one is given the other is the least that holds the diagonal.
+    """
+    x = _at_least(diagonal, 1, "diag")
+    below, above = _sides(k)
+    n = x._array.shape[-1]
+    if (below, above, num_rows, num_cols, padding_value) == (0, 0, -1, -1, 0):
+        return _diag(x)
+    square = num_rows == num_cols == -1
+    rows = n + (below + above if square else below) if num_rows == -1 else as_int(num_rows, "num_rows")
+    columns = n + (below + above if square else above) if num_cols == -1 else as_int(num_cols, "num_cols")
+    if rows < n + below or columns < n + above:
+        raise ShapeError(f"A {rows} by {columns} matrix does not hold {n} elements on diagonal {k}.")
+    around = ((below, rows - n - below), (above, columns - n - above))
+    out = ops.pad(_diag(x), paddings=((0, 0),) * (x._array.ndim - 1) + around, value=0)
+    return (
+        out
+        if padding_value == 0
+        else ops.where(np.eye(rows, columns, above - below, bool), out, like(padding_value, out._array.dtype))
+    )
 
 
-def diag_part(input: Any, name: str = "diag_part") -> Tensor:
-    """The main diagonals of matrices. (..., n, m) -> (..., min(n, m))"""
-    return _diag_part(_at_least(input, 2, "diag_part"))
+def diag_part(input: Any, name: str = "diag_part", k: Any = 0) -> Tensor:
+    """The k-th diagonals of matrices, the main ones by default. (..., n, m) -> (..., min(n, m))"""
+    x = _at_least(input, 2, "diag_part")
+    below, above = _sides(k)
+    return _diag_part(x[..., below:, above:] if below or above else x)
+
+
+def _sides(k: Any) -> tuple[int, int]:
+    """How far the k-th diagonal stands below and to the right of the corner."""
+    k = as_int(k, "k")
+    return max(-k, 0), max(k, 0)
 
 
 def trace(x: Any, name: str | None = None) -> Tensor:
@@ -524,9 +553,9 @@ def cholesky(input: Any, name: str | None = None) -> Tensor:
     return _linalg(_cholesky, _square(input, "cholesky"))
 
 
-def _linalg(op: Any, *xs: Tensor) -> Tensor:
+def _linalg(op: Any, *xs: Tensor, **params: Any) -> Tensor:
     try:
-        return op(*xs)
+        return op(*xs, **params)
     except np.linalg.LinAlgError as error:
         raise InvalidArgumentError(f"`{op.__name__}` failed for shape {xs[0]._array.shape}: {error}.") from error
 

@@ -23,6 +23,7 @@ from minitrain.ops.elementwise import (
     exp,
     log1p,
     maximum,
+    reciprocal,
     rsqrt,
     sigmoid,
     square,
@@ -553,6 +554,69 @@ def moments(x: Any, axes: Any, shift: Any = None, keepdims: bool = False, name: 
         return mean, variance
     out = np.add.reduce(x._array, axis=many_axes(axes, x._array.ndim)).shape
     return ops.reshape(mean, shape=out), ops.reshape(variance, shape=out)
+
+
+def weighted_moments(x: Any, axes: Any, frequency_weights: Any, keepdims: bool = False, name: Any = None) -> Any:
+    """The mean and the variance of x over `axes`, in which each element counts by its weight."""
+    x = _floats(x)
+    w = ops.broadcast_to(to_dtype(as_tensor(frequency_weights), x._array.dtype), shape=x._array.shape)
+    total = reduce_sum(w, axes, True)
+    mean = reduce_sum(w * x, axes, True) / total
+    variance = reduce_sum(w * squared_difference(x, mean), axes, keepdims) / reduce_sum(w, axes, keepdims)
+    return (mean if keepdims else ops.reshape(mean, shape=variance._array.shape)), variance
+
+
+def sufficient_statistics(x: Any, axes: Any, shift: Any = None, keepdims: bool = False, name: Any = None) -> Any:
+    """The count, the sum and the sum of squares of x - shift over `axes`, and the shift."""
+    x = as_tensor(x)
+    count = x._array.size / max(reduce_sum(x, axes)._array.size, 1)
+    moved = x if shift is None else x - shift
+    shift = None if shift is None else as_tensor(shift)
+    sums = reduce_sum(moved, axes, keepdims), reduce_sum(square(moved), axes, keepdims)
+    return Tensor(np.array(count, x._array.dtype)), *sums, shift
+
+
+def normalize_moments(counts: Any, mean_ss: Any, variance_ss: Any, shift: Any, name: Any = None) -> Any:
+    """The mean and the variance that `sufficient_statistics` stand for."""
+    share = reciprocal(as_tensor(counts))
+    moved = as_tensor(mean_ss) * share
+    mean = moved if shift is None else moved + shift
+    return mean, as_tensor(variance_ss) * share - square(moved)
+
+
+def crelu(features: Any, axis: Any = -1, name: str | None = None) -> Tensor:
+    """relu(x) and relu(-x), joined along `axis`."""
+    x = _floats(features)
+    return ops.concat(relu(x), relu(-x), axis=one_axis(axis, x._array.ndim))
+
+
+def log_poisson_loss(targets: Any, log_input: Any, compute_full_loss: bool = False, name: Any = None) -> Tensor:
+    """e ** log_input - targets * log_input, elementwise, and Stirling's terms for targets above 1 in the full loss."""
+    y, x = operands(targets, log_input)
+    loss = exp(x) - x * y
+    if not compute_full_loss:
+        return loss
+    large = y > 1.0
+    safe = ops.where(large, y, ops.ones_like(y))
+    stirling = safe * ops.log(safe) - safe + 0.5 * ops.log(2.0 * pi * safe)
+    return loss + ops.where(large, stirling, ops.zeros_like(y))
+
+
+def compute_average_loss(
+    per_example_loss: Any, sample_weight: Any = None, global_batch_size: Any = None, name: Any = None
+) -> Tensor:
+    """The sum of the losses, weighted if weights are given, over the batch's size."""
+    loss = _floats(per_example_loss)
+    if not loss._array.ndim:
+        raise ShapeError("`per_example_loss` must have a batch axis, received a scalar.")
+    size = loss._array.shape[0] if global_batch_size is None else global_batch_size
+    weighted = loss if sample_weight is None else loss * sample_weight
+    return reduce_sum(weighted) / to_dtype(as_tensor(size), loss._array.dtype)
+
+
+def scale_regularization_loss(regularization_loss: Any) -> Tensor:
+    """The sum of the losses: there is one replica."""
+    return reduce_sum(_floats(regularization_loss))
 
 
 def batch_normalization(

@@ -6,18 +6,21 @@ draw from the global stream, which `set_seed` starts anew, or, with `seed=`, fro
 
 from __future__ import annotations
 
-from functools import cached_property
+from collections.abc import Callable
+from functools import cached_property, wraps
 from typing import Any
 
 import numpy as np
 
-from minitrain.dtypes import as_dtype, float32, int32, int64
-from minitrain.engine.convert import as_tensor, to_array
+from minitrain.dtypes import as_dtype, float32, int32, int64, uint64
+from minitrain.engine.convert import as_tensor, to_array, to_dtype
+from minitrain.engine.custom import no_gradient_inside
 from minitrain.engine.primitive import ops, primitive
 from minitrain.engine.tensor import Tensor, TensorLike
 from minitrain.engine.trail import Changes
 from minitrain.errors import DTypeError, InvalidArgumentError, ShapeError
-from minitrain.ops.axes import as_int, as_shape
+from minitrain.ops.axes import as_int, as_ints, as_shape, one_axis
+from minitrain.ops.indexing import values_of
 from minitrain.ops.reduction import _floats
 
 # ------------------------------------------------------------------------------------------------------- primitives
@@ -60,6 +63,21 @@ def _dropout_mask(*, stream, shape, rate, dtype):
 @primitive(name="random_permutation", draws=True)
 def _permutation(*, stream, size):
     return stream.permutation(size)
+
+
+@primitive(name="random_gamma", draws=True)
+def _gamma(*, stream, shape, alpha, dtype):
+    return np.asarray(stream.standard_gamma(alpha, shape)).astype(dtype)
+
+
+@primitive(name="random_poisson", draws=True)
+def _poisson(*, stream, shape, lam, dtype):
+    return np.asarray(stream.poisson(lam, shape)).astype(dtype)
+
+
+@primitive(name="random_binomial", draws=True)
+def _binomial(*, stream, shape, counts, probs, dtype):
+    return np.asarray(stream.binomial(counts, probs, shape)).astype(dtype)
 
 
 def _draw_floats(draw: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
@@ -128,6 +146,20 @@ class Generator:
     ) -> Tensor:
         """Numbers in [minval, maxval), uniformly; for an integer dtype `maxval` must be given."""
         return _uniform_between(self._stream, shape, minval, maxval, dtype)
+
+    def uniform_full_int(self, shape: Any, dtype: Any = uint64, name: str | None = None) -> Tensor:
+        """Integers from all that the dtype holds, uniformly."""
+        found = as_dtype(dtype).dtype
+        limits = np.iinfo(found)
+        return Tensor(self._stream.integers(limits.min, limits.max, as_shape(shape), found, endpoint=True))
+
+    def binomial(self, shape: Any, counts: Any, probs: Any, dtype: Any = int32, name: str | None = None) -> Tensor:
+        """How many of `counts` independent trials succeed, each with probability `probs`."""
+        return _binomial_of(self._stream, shape, counts, probs, dtype)
+
+    def make_seeds(self, count: int = 1) -> Tensor:
+        """Seeds for the stateless functions, one in each column. (2, count)"""
+        return self.uniform_full_int((2, count), int64)
 
     def shuffle(self, value: Any, name: str | None = None) -> Tensor:
         """The slices of `value` along axis 0 in random order."""
@@ -266,9 +298,138 @@ def categorical(
     return _categorical(STREAMS.get(seed), logits, num_samples, dtype)
 
 
-def shuffle(value: Any, seed: int | None = None, name: str | None = None) -> Tensor:
-    """The slices of `value` along axis 0 in random order."""
-    return _shuffled(STREAMS.get(seed), value)
+def shuffle(value: Any, seed: Any = None, name: str | None = None, *, axis: int = 0) -> Tensor:
+    """The slices of `value` along `axis` in random order."""
+    return _shuffled(STREAMS.get(seed), value, axis)
+
+
+def gamma(
+    shape: Any, alpha: Any, beta: Any = None, dtype: Any = float32, seed: Any = None, name: str | None = None
+) -> Tensor:
+    """Gamma numbers of shape `alpha` and rate `beta` (1): `shape` of them for each element of the two.
+
+    They are constants to tapes: no gradient flows to alpha.
+    """
+    return _gamma_of(STREAMS.get(seed), shape, alpha, beta, dtype)
+
+
+def poisson(shape: Any, lam: Any, dtype: Any = float32, seed: Any = None, name: str | None = None) -> Tensor:
+    """Poisson numbers of mean `lam`: `shape` of them for each element of it."""
+    rate = values_of(as_tensor(lam))
+    full = as_shape(shape) + rate.shape
+    return _poisson(stream=STREAMS.get(seed), shape=full, lam=rate, dtype=as_dtype(dtype).dtype)
+
+
+def binomial(shape: Any, counts: Any, probabilities: Any, dtype: Any = float32, seed: Any = None) -> Tensor:
+    """How many of `counts` independent trials succeed, each with probability `probabilities`."""
+    return _binomial_of(STREAMS.get(seed), shape, counts, probabilities, dtype)
+
+
+def beta(shape: Any, alpha: Any, beta: Any, dtype: Any = float32, seed: Any = None) -> Tensor:
+    """Beta numbers of parameters `alpha` and `beta`, in [0, 1]."""
+    stream, found = STREAMS.get(seed), _float_dtype(dtype)
+    a, b = (
+        _gamma(stream=stream, shape=as_shape(shape), alpha=values_of(as_tensor(each)), dtype=found)
+        for each in (alpha, beta)
+    )
+    return a / (a + b)
+
+
+def split(seed: Any, num: int = 2, alg: Any = None) -> Tensor:
+    """`num` new seeds for the stateless functions, made from one: (2,) -> (num, 2)."""
+    limits = np.iinfo(np.int32)
+    return Tensor(_stateless(seed).integers(limits.min, limits.max, (num, 2), np.int32, endpoint=True))
+
+
+def fold_in(seed: Any, data: Any, alg: Any = None) -> Tensor:
+    """A new seed for the stateless functions, made from one and a number: (2,) -> (2,)."""
+    mixed = np.random.Generator(np.random.PCG64(_seed_words(*as_ints(seed, "seed"), as_int(data, "data"))))
+    limits = np.iinfo(np.int32)
+    return Tensor(mixed.integers(limits.min, limits.max, 2, np.int32, endpoint=True))
+
+
+def _stateless(seed: Any) -> np.random.Generator:
+    """The stream of a seed of two integers: the same one, from its beginning, at every call."""
+    seeds = as_ints(seed, "seed")
+    if len(seeds) != 2:
+        raise InvalidArgumentError(f"`seed` must have shape [2], two integers, received {seeds}.")
+    return np.random.Generator(np.random.PCG64(_seed_words(*seeds)))
+
+
+def _repeated(draw: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """A draw that is the same at every call is a constant: programs and tapes do not see it being made."""
+
+    @wraps(draw)
+    def drawn(*args: Any, **kwargs: Any) -> Tensor:
+        with no_gradient_inside():
+            return draw(*args, **kwargs)
+
+    return drawn
+
+
+@_repeated
+def stateless_normal(
+    shape: Any, seed: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = float32, name: Any = None, alg: Any = None
+) -> Tensor:
+    """`normal` from a seed of two integers: the same numbers at every call."""
+    return _scaled(_normal, _stateless(seed), shape, mean, stddev, dtype)
+
+
+@_repeated
+def stateless_truncated_normal(
+    shape: Any, seed: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = float32, name: Any = None, alg: Any = None
+) -> Tensor:
+    """`truncated_normal` from a seed of two integers: the same numbers at every call."""
+    return _scaled(_truncated_normal, _stateless(seed), shape, mean, stddev, dtype)
+
+
+@_repeated
+def stateless_uniform(
+    shape: Any, seed: Any, minval: Any = 0, maxval: Any = None, dtype: Any = float32, name: Any = None, alg: Any = None
+) -> Tensor:
+    """`uniform` from a seed of two integers: the same numbers at every call."""
+    if minval is None and maxval is None:
+        return _wrap(_stateless(seed)).uniform_full_int(shape, dtype)
+    return _uniform_between(_stateless(seed), shape, minval, maxval, dtype)
+
+
+@_repeated
+def stateless_categorical(
+    logits: Any, num_samples: Any, seed: Any, dtype: Any = int64, name: str | None = None
+) -> Tensor:
+    """`categorical` from a seed of two integers: the same numbers at every call."""
+    return _categorical(_stateless(seed), logits, num_samples, dtype)
+
+
+@_repeated
+def stateless_gamma(
+    shape: Any, seed: Any, alpha: Any, beta: Any = None, dtype: Any = float32, name: str | None = None
+) -> Tensor:
+    """Gamma numbers from a seed of two integers; `shape` ends with that of alpha and beta."""
+    scale = 1.0 if beta is None else 1.0 / values_of(as_tensor(beta))
+    full, found = as_shape(shape), _float_dtype(dtype)
+    return _gamma(stream=_stateless(seed), shape=full, alpha=values_of(as_tensor(alpha)), dtype=found) * scale
+
+
+@_repeated
+def stateless_poisson(shape: Any, seed: Any, lam: Any, dtype: Any = int32, name: str | None = None) -> Tensor:
+    """Poisson numbers from a seed of two integers; `shape` ends with that of lam."""
+    rate = values_of(as_tensor(lam))
+    return _poisson(stream=_stateless(seed), shape=as_shape(shape), lam=rate, dtype=as_dtype(dtype).dtype)
+
+
+@_repeated
+def stateless_binomial(
+    shape: Any, seed: Any, counts: Any, probs: Any, output_dtype: Any = int32, name: str | None = None
+) -> Tensor:
+    """Binomial numbers from a seed of two integers; `shape` ends with that of counts and probs."""
+    return _binomial_of(_stateless(seed), shape, counts, probs, output_dtype)
+
+
+@_repeated
+def stateless_shuffle(value: Any, seed: Any, alg: Any = None, name: str | None = None) -> Tensor:
+    """`shuffle` from a seed of two integers: the same order at every call."""
+    return _shuffled(_stateless(seed), value)
 
 
 def dropout(x: Any, rate: Any, noise_shape: Any = None, seed: int | None = None, name: str | None = None) -> Tensor:
@@ -324,6 +485,9 @@ def _uniform_between(stream: np.random.Generator, shape: Any, minval: Any, maxva
         return _integers(stream=stream, shape=as_shape(shape), low=low, high=high, dtype=found)
     drawn = _uniform(stream=stream, shape=as_shape(shape), dtype=_float_dtype(dtype))
     maxval = 1 if maxval is None else maxval
+    minval, maxval = (
+        to_dtype(as_tensor(each), drawn._array.dtype) if isinstance(each, list) else each for each in (minval, maxval)
+    )
     if isinstance(minval, (int, float)) and isinstance(maxval, (int, float)) and (minval, maxval) == (0, 1):
         return drawn
     return drawn * (maxval - minval) + minval
@@ -343,9 +507,21 @@ def _categorical(stream: np.random.Generator, logits: Any, num_samples: Any, dty
     return Tensor(drawn.astype(as_dtype(dtype).dtype))
 
 
-def _shuffled(stream: np.random.Generator, value: Any) -> Tensor:
+def _shuffled(stream: np.random.Generator, value: Any, axis: int = 0) -> Tensor:
     x = as_tensor(value)
     if not x._array.ndim:
         return x
-    order = _permutation(stream=stream, size=x._array.shape[0])
-    return ops.take(x, order, axis=-x._array.ndim)
+    place = one_axis(axis, x._array.ndim)
+    return ops.take(x, _permutation(stream=stream, size=x._array.shape[place]), axis=place)
+
+
+def _gamma_of(stream: np.random.Generator, shape: Any, alpha: Any, beta: Any, dtype: Any) -> Tensor:
+    a, b = np.broadcast_arrays(values_of(as_tensor(alpha)), 1.0 if beta is None else values_of(as_tensor(beta)))
+    drawn = _gamma(stream=stream, shape=as_shape(shape) + a.shape, alpha=a, dtype=_float_dtype(dtype))
+    return drawn if beta is None else drawn / to_dtype(Tensor(b), drawn._array.dtype)
+
+
+def _binomial_of(stream: np.random.Generator, shape: Any, counts: Any, probs: Any, dtype: Any) -> Tensor:
+    n, p = values_of(as_tensor(counts)), values_of(as_tensor(probs))
+    found = as_dtype(dtype).dtype
+    return _binomial(stream=stream, shape=as_shape(shape), counts=n.astype(np.int64), probs=p, dtype=found)

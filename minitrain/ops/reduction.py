@@ -12,7 +12,7 @@ import numpy as np
 
 from minitrain.dtypes import as_dtype, int64
 from minitrain.engine.convert import as_tensor, to_dtype
-from minitrain.engine.primitive import primitive
+from minitrain.engine.primitive import ops, primitive
 from minitrain.engine.tensor import Tensor
 from minitrain.errors import DTypeError, InvalidArgumentError
 from minitrain.ops.axes import lead_of, many_axes, one_axis
@@ -292,7 +292,7 @@ def norm(
     """The vector norm of order `ord` over `axis`, or the Frobenius norm over two axes with ord "fro".
 
     `ord`: "euclidean", "fro", 1, 2, numpy.inf or a positive number p for sum(|x| ** p) ** (1 / p). Over all axes by
-    default. The gradient at the origin is NaN, as in TensorFlow. Over two axes, 1 and numpy.inf are matrix norms.
+    default. The gradient at the origin is NaN, as in TensorFlow. Over two axes, 1, 2 and numpy.inf are matrix norms.
     """
     x = _floats(tensor)
     axes = many_axes(axis, x._array.ndim)
@@ -300,11 +300,18 @@ def norm(
         raise DTypeError(f"`ord` must be a string or a number, received {ord!r}.")
     if ord in ("euclidean", "fro") or (ord == 2 and (axes is None or len(axes) == 1)):
         return sqrt(_sum(x * x, axis=axes, keepdims=keepdims))
-    if isinstance(ord, str) or ord <= 0 or (axes is not None and len(axes) == 2 and ord not in (1, np.inf)):
+    if isinstance(ord, str) or ord <= 0 or (axes is not None and len(axes) == 2 and ord not in (1, 2, np.inf)):
         raise InvalidArgumentError(
             f"`ord` must be 'euclidean', 'fro', 1, 2, numpy.inf or a positive number, received {ord!r}"
             + (" for a matrix norm." if axes is not None and len(axes) == 2 else ".")
         )
+    if axes is not None and len(axes) == 2 and ord == 2:
+        ndim = x._array.ndim
+        matrix = tuple(place + ndim for place in axes)
+        rest = tuple(place for place in range(ndim) if place not in matrix)
+        largest = _max(ops.singular_values(ops.transpose(x, perm=rest + matrix)), axis=(-1,), keepdims=False)
+        sizes = tuple(1 if place in matrix else size for place, size in enumerate(x._array.shape))
+        return ops.reshape(largest, shape=sizes) if keepdims else largest
     if axes is not None and len(axes) == 2:
         summed, largest = (axes[0], axes[1]) if ord == 1 else (axes[1], axes[0])
         columns = _sum(abs(x), axis=(summed,), keepdims=True)
@@ -353,6 +360,37 @@ def cumprod(x: Any, axis: Any = 0, exclusive: bool = False, reverse: bool = Fals
     """The running product along `axis`: from the end if `reverse`, without the element itself if `exclusive`."""
     x = _numbers(x)
     return _cumprod(x, axis=one_axis(axis, x._array.ndim), exclusive=exclusive, reverse=reverse)
+
+
+def cumulative_logsumexp(
+    x: Any, axis: Any = 0, exclusive: bool = False, reverse: bool = False, name: str | None = None
+) -> Tensor:
+    """log(cumsum(e ** x)) along `axis`, without overflow; -inf where there is nothing to sum."""
+    x = _floats(x)
+    place = one_axis(axis, x._array.ndim)
+    size, rest = x._array.shape[place], x._array.ndim
+    order = np.arange(size)
+    before = order[:, None] >= order if not reverse else order[:, None] <= order
+    if exclusive:
+        before = before & (order[:, None] != order)
+    # Every prefix by itself: sums of e ** (x - max) over all would underflow where x grows.
+    perm = (*(axis for axis in range(rest) if axis != place + rest), place + rest)
+    rows = ops.reshape(ops.transpose(x, perm=perm), shape=(*(x._array.shape[axis] for axis in perm[:-1]), 1, size))
+    lowest = to_dtype(Tensor(np.array(-np.inf)), x._array.dtype)
+    sums = _logsumexp(ops.where(Tensor(before), rows, lowest), axis=(-1,), keepdims=False)
+    return ops.transpose(sums, perm=tuple(int(axis) for axis in np.argsort(perm)))
+
+
+def is_non_decreasing(x: Any, name: str | None = None) -> Tensor:
+    """Whether no element is less than the one before it, in the flattened order."""
+    flat = ops.reshape(as_tensor(x), shape=(-1,))
+    return reduce_all(flat[1:] >= flat[:-1])
+
+
+def is_strictly_increasing(x: Any, name: str | None = None) -> Tensor:
+    """Whether every element is greater than the one before it, in the flattened order."""
+    flat = ops.reshape(as_tensor(x), shape=(-1,))
+    return reduce_all(flat[1:] > flat[:-1])
 
 
 def _arg_extreme(op: Any, value: Any, axis: Any, output_type: Any) -> Tensor:

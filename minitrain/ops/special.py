@@ -8,10 +8,14 @@ uses Stirling's series (Abramowitz and Stegun 6.1.41, 6.3.18, 6.4.11), with the 
 from __future__ import annotations
 
 from math import factorial, pi, sqrt
+from typing import Any
 
 import numpy as np
 
-from minitrain.engine.primitive import primitive
+from minitrain.dtypes import float_for
+from minitrain.engine.convert import as_tensor
+from minitrain.engine.primitive import ops, primitive
+from minitrain.engine.tensor import Tensor
 
 # P and Q of Cody's three intervals, highest power last.
 ERF_SMALL = (
@@ -127,6 +131,46 @@ def _(xp, g, out, x):
     return g * (-2.0 / SQRT_PI * xp.exp(-x * x))
 
 
+@primitive(floating=True)
+def erfinv(x):
+    """The x of which the error function is given, elementwise; infinite at -1 and 1, NaN beyond."""
+    y = np.abs(x.astype(np.float64))
+    # Winitzki (2008) is right to 2e-3; three of Halley's steps, each of which triples the digits, do the rest.
+    log = np.log1p(-np.square(y))
+    half = 2.0 / (pi * WINITZKI) + 0.5 * log
+    out = np.sqrt(np.maximum(np.sqrt(np.square(half) - log / WINITZKI) - half, 0.0))
+    for _ in range(3):
+        near, far, is_small = _erf_parts(np.where(np.isfinite(out), out, 0.0))
+        error = np.where(is_small, near - y, (1.0 - y) - far)
+        step = error * (SQRT_PI / 2.0) * np.exp(np.square(out))
+        out = np.where(np.isfinite(out), out - step / (1.0 + out * step), out)
+    return np.copysign(out, x).astype(float_for(x.dtype))
+
+
+WINITZKI = 0.147
+
+
+@erfinv.vjp("x")
+def _(xp, g, out, x):
+    return g * (SQRT_PI / 2.0 * xp.exp(out * out))
+
+
+def erfcinv(x: Any, name: str | None = None) -> Tensor:
+    """The x of which erfc is given, elementwise, in (0, 2)."""
+    return erfinv(1.0 - as_tensor(x))
+
+
+def ndtri(x: Any, name: str | None = None) -> Tensor:
+    """The quantile of the standard normal distribution, elementwise, at x in (0, 1)."""
+    return erfinv(2.0 * as_tensor(x) - 1.0) * sqrt(2.0)
+
+
+def lbeta(x: Any, name: str | None = None) -> Tensor:
+    """log(|beta(x)|) over the last axis: the sum of lgamma(x) less lgamma of the sum."""
+    x = as_tensor(x)
+    return ops.sum(lgamma(x), axis=(-1,)) - lgamma(ops.sum(x, axis=(-1,)))
+
+
 # Bernoulli numbers B2, B4, ...
 BERNOULLI = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 / 510)
 SHIFT = 10  # from here on eight terms of the series are exact to 1e-16
@@ -196,3 +240,13 @@ def _polygamma(x, *, order):
 @_polygamma.vjp("x")
 def _(xp, g, out, x, *, order):
     return g * xp.polygamma_of(x, order=order + 1)
+
+
+def polygamma(a: Any, x: Any, name: str | None = None) -> Tensor:
+    """The derivative of order a of digamma at x, elementwise, for a = 0, 1, 2, ..."""
+    orders, x = as_tensor(a), as_tensor(x)
+    orders._leave("the order of `polygamma`")
+    out = digamma(x) + ops.zeros_like(orders)
+    for order in np.unique(orders._array[orders._array > 0]):
+        out = ops.where(orders == order, _polygamma(x, order=int(order)), out)
+    return out

@@ -216,3 +216,22 @@ def test_argnums_aux_and_nested_arguments():
         mt.grad(lambda x: x * 2.0)(X)
     with pytest.raises(TypeError, match="returns a Tensor"):
         mt.grad(float)(1.0)
+
+
+def test_a_custom_gradient_of_nothing_watched_passes_on_what_it_captured():
+    @mt.custom_gradient
+    def square(x):
+        @mt.custom_gradient
+        def gradient(dy):
+            return dy * 2.0 * x, lambda ddy: ddy * 7.0
+
+        return x * x, gradient
+
+    x = mt.constant(3.0)
+    with mt.GradientTape() as outer:
+        outer.watch(x)
+        with mt.GradientTape() as inner:
+            inner.watch(x)
+            y = square(x)
+        first = inner.gradient(y, x)
+    assert float(outer.gradient(first, x)) == 2.0  # as in TensorFlow: `dy` is not watched, the computation is recorded

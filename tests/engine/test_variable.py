@@ -110,3 +110,75 @@ def test_variables_hash_by_identity():
     v, w = mt.Variable(1.0), mt.Variable(1.0)
     assert len({v, w}) == 2
     assert v.ref() == v.ref() != w.ref()
+
+
+SLICES = mt.IndexedSlices([9.0, 2.0], [1, 1])
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("update", [1.0, 2.0, 3.0]),
+        ("add", [1.0, 13.0, 3.0]),
+        ("sub", [1.0, -9.0, 3.0]),
+        ("mul", [1.0, 36.0, 3.0]),
+        ("div", [1.0, 2.0 / 18.0, 3.0]),
+        ("max", [1.0, 9.0, 3.0]),
+        ("min", [1.0, 2.0, 3.0]),
+    ],
+)
+def test_slices_are_scattered_into_a_variable(kind, expected):
+    v = mt.Variable([1.0, 2.0, 3.0])
+    assert getattr(v, f"scatter_{kind}")(SLICES) is v
+    np.testing.assert_allclose(v, expected)
+    if kind not in ("mul", "div"):
+        v = mt.Variable([1.0, 2.0, 3.0])
+        np.testing.assert_allclose(getattr(v, f"scatter_nd_{kind}")([[1], [1]], [9.0, 2.0]), expected)
+
+
+def test_indexed_slices_are_a_tensor_in_parts():
+    slices = mt.IndexedSlices(mt.constant([[1.0, 2.0]]), mt.constant([1]), dense_shape=[3, 2])
+    assert (slices.shape, slices.dtype) == ((3, 2), "float32")
+    np.testing.assert_array_equal(mt.convert_to_tensor(slices), [[0, 0], [1, 2], [0, 0]])
+    with pytest.raises(TypeError, match="IndexedSlices"):
+        mt.Variable([1.0]).scatter_add(mt.constant([1.0]))
+    with pytest.raises(ValueError, match="dense_shape"):
+        _ = SLICES.shape
+
+
+def test_the_value_may_be_called_and_differentiated_either_way():
+    v = mt.Variable([1.0, 2.0])
+    assert isinstance(v.value, mt.Tensor)
+    np.testing.assert_array_equal(v.value(), v.value)
+    for read in (lambda: v.value, lambda: v.value(), v.read_value, lambda: v.sparse_read([0, 1])):
+        with mt.GradientTape(persistent=True) as tape:
+            x = read()
+            y = x * x
+        np.testing.assert_array_equal(tape.gradient(y, v), [2.0, 4.0])
+        np.testing.assert_array_equal(tape.gradient(y, x), [2.0, 4.0])
+    before = v.value
+    v.assign_add([1.0, 1.0])
+    np.testing.assert_array_equal(before, [1.0, 2.0])
+    np.testing.assert_array_equal(mt.Variable([[1.0, 2.0]]).gather_nd([[0, 1]]), [2.0])
+
+
+def test_a_function_scatters_at_every_call():
+    v = mt.Variable([0.0, 0.0])
+    step = mt.function(lambda g: v.scatter_nd_add([[1]], g))
+    for _ in range(4):
+        step(mt.constant([2.0]))
+    np.testing.assert_array_equal(v, [0.0, 8.0])
+    read = mt.function(lambda x: v.value() * x)
+    for n in range(4):
+        v.assign([1.0, n])
+        np.testing.assert_array_equal(read(mt.constant(2.0)), [2.0, 2.0 * n])
+
+
+def test_options_of_distribution_mean_nothing():
+    v = mt.Variable(
+        1.0,
+        synchronization=mt.VariableSynchronization.AUTO,
+        aggregation=mt.VariableAggregation.MEAN,
+        validate_shape=False,
+    )
+    assert bool(v.is_initialized())

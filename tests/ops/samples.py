@@ -92,6 +92,15 @@ SAMPLES: dict[str, list[Sample]] = {
     "multiply_no_nan": binary(normal(3, 4), away(3, 4)),
     "floordiv": binary(normal(3, 4), away(3, 4), analytic=False),
     "floormod": binary(normal(3, 4), between(0.3, 0.9, 3, 4), analytic=False),
+    "truncatemod": binary(away(3, 4), between(0.3, 0.9, 3, 4), analytic=False),
+    "truncate": unary(away(3, 4) * 3, math.trunc, analytic=False),
+    "gcd": [Sample((np.arange(6), np.arange(6)[::-1].copy()))],
+    "lcm": [Sample((np.arange(6), np.arange(6)[::-1].copy()))],
+    "left_shift": [Sample((np.arange(6), np.arange(6)[::-1].copy()))],
+    "right_shift": [Sample((np.arange(60, 66), np.arange(6)))],
+    "signbit": unary(away(3, 4), lambda x: x < 0),
+    "nextafter": [Sample((normal(3, 4), normal(3, 4)))],
+    "heaviside": [Sample((away(3, 4), normal(3, 4)))],
     "pow": [
         *binary(between(0.3, 2, 3, 4), normal(3, 4)),
         Sample((between(0.3, 2, 3), np.array(2.0))),
@@ -160,6 +169,9 @@ SAMPLES: dict[str, list[Sample]] = {
     # special functions
     "erf": unary(np.linspace(-6.5, 6.5, 24).reshape(4, 6), math.erf, analytic=False),
     "erfc": unary(np.linspace(-6.5, 6.5, 24).reshape(4, 6), math.erfc, analytic=False),
+    "erfinv": unary(between(-0.95, 0.95, 3, 4), analytic=False),
+    "i0": unary(away(3, 4) * 3, analytic=False),
+    "i1": unary(away(3, 4) * 3, analytic=False),
     "lgamma": unary(np.linspace(0.15, 20, 12).reshape(3, 4), math.lgamma, analytic=False)
     + unary(np.linspace(-3.4, -0.3, 4), math.lgamma, analytic=False, second=False),
     "digamma": unary(np.linspace(0.15, 20, 12).reshape(3, 4), analytic=False),
@@ -232,6 +244,9 @@ SAMPLES: dict[str, list[Sample]] = {
     "scatter_along": [Sample((normal(3, 3), np.array([[0, 3, 3], [1, 1, 2], [2, 0, 0]])), {"axis": -1, "size": 4})],
     "argsort": [Sample((away(3, 4),), {"axis": -1, "descending": down}) for down in (False, True)],
     "searchsorted": [Sample((np.arange(5.0), normal(3)), {"side": "left", "dtype": np.dtype("int32")})],
+    "segment_max": [Sample((away(4, 3), np.array([2, 0, 2, 1])), {"size": 3}, analytic=False)],
+    "segment_min": [Sample((away(4, 3), np.array([2, 0, 2, 1])), {"size": 3}, analytic=False)],
+    "segment_prod": [Sample((away(4, 3), np.array([2, 0, 2, 2])), {"size": 4}, analytic=False)],
     # linear algebra
     "matmul": [
         Sample((normal(3, 4), normal(4, 2))),
@@ -260,6 +275,17 @@ SAMPLES: dict[str, list[Sample]] = {
     "sign_det": [Sample((positive_definite(3),))],
     "log_abs_det": [Sample((positive_definite(3),), analytic=False)],
     "cholesky": [Sample((positive_definite(3),), analytic=False, symmetric=True)],
+    "triangular_solve": [
+        Sample((positive_definite(3), normal(2, 3, 2)), {"lower": lower}, analytic=False) for lower in (True, False)
+    ],
+    "qr": [Sample((normal(2, 4, 3),), analytic=False), Sample((normal(3, 3),), analytic=False)],
+    "eigh": [Sample((positive_definite(3),), analytic=False)],
+    "svd": [
+        Sample((normal(4, 3),), analytic=False),
+        Sample((normal(2, 3, 4),), analytic=False),
+        Sample((normal(3, 3),), analytic=False),
+    ],
+    "singular_values": [Sample((normal(4, 3),), analytic=False), Sample((normal(2, 3, 4),), analytic=False)],
     # neural
     "sum_of_squares": [Sample((normal(3, 4),)), Sample((normal(2, 3, 2),)), Sample((np.zeros((0, 2)),))],
     "pass_positive": [Sample((normal(3, 4), np.abs(away(3, 4))), analytic=False)],
@@ -292,5 +318,10 @@ SAMPLES: dict[str, list[Sample]] = {
     ],
     "random_truncated_normal": [Sample((), {"stream": stream, "shape": (2, 3), "dtype": F64})],
     "dropout_mask": [Sample((), {"stream": stream, "shape": (2, 3), "rate": 0.5, "dtype": F64})],
+    "random_gamma": [Sample((), {"stream": stream, "shape": (2, 3), "alpha": np.array(2.0), "dtype": F64})],
+    "random_poisson": [Sample((), {"stream": stream, "shape": (2, 3), "lam": np.array(2.0), "dtype": F64})],
+    "random_binomial": [
+        Sample((), {"stream": stream, "shape": (2, 3), "counts": np.array(5), "probs": np.array(0.5), "dtype": F64})
+    ],
     "random_permutation": [Sample((), {"stream": stream, "size": 5})],
 }

@@ -41,7 +41,121 @@ CASES = [
     ("arcsinh", (X,), {}),
     ("amax", (X,), {"axis": 0}),
     ("amin", (X,), {"axis": 1}),
+    ("quantile", (X, [0.1, 0.5]), {"axis": 1}),
+    ("percentile", (X, 30.0), {}),
+    ("ptp", (X,), {"axis": 1}),
+    ("corrcoef", (X,), {}),
+    ("correlate", (V, np.array([0.0, 1.0, 0.5])), {"mode": "full"}),
+    ("correlate", (np.append(V, V), V[:2]), {"mode": "same"}),
+    ("correlate", (V[:2], np.append(V, V)), {"mode": "valid"}),
+    ("diff", (X,), {}),
+    ("diff", (X,), {"n": 2, "axis": 1}),
+    ("trapezoid", (X,), {}),
+    ("trapezoid", (X,), {"x": V**2, "axis": 1}),
+    ("trapezoid", (X,), {"dx": 0.5, "axis": 0}),
+    ("cbrt", (X,), {}),
+    ("exp2", (X,), {}),
+    ("logaddexp2", (X, POSITIVE), {}),
+    ("hypot", (X, POSITIVE), {}),
+    ("sinc", (X,), {}),
+    ("deg2rad", (X,), {}),
+    ("rad2deg", (X,), {}),
+    ("ldexp", (X, np.array([1, 2, 3])), {}),
+    ("fmod", (X, 0.8), {}),
+    ("fmax", (X, 0.1), {}),
+    ("fmin", (X, 0.1), {}),
+    ("kron", (X, X), {}),
+    ("vdot", (X, X), {}),
+    ("vander", (V,), {"increasing": True}),
+    ("cross", (X, X[::-1].copy()), {}),
+    ("cross", (X.T, X[::-1].T.copy()), {"axis": 0}),
+    ("trace", (X,), {"offset": 1}),
+    ("diagonal", (X[None] * 2, 1, 1, 2), {}),
+    ("diagflat", (X,), {"k": 1}),
+    ("append", (X, V), {}),
+    ("append", (X, X), {"axis": 1}),
+    ("dstack", ([X, X],), {}),
+    ("flipud", (X,), {}),
+    ("fliplr", (X,), {}),
+    *(("rot90", (X, k), {}) for k in range(-1, 4)),
+    ("roll", (X, 2), {}),
+    ("tile", (X, (2, 1, 2)), {}),
+    ("pad", (X, ((1, 0), (0, 2))), {}),
+    ("pad", (X, 1), {"mode": "reflect"}),
+    ("expand_dims", (X, (0, 2)), {}),
+    ("nansum", (X,), {"axis": 0}),
+    ("nanmean", (X,), {"axis": 0}),
+    ("nanstd", (X,), {"axis": 1, "keepdims": True}),
+    ("nancumsum", (X,), {"axis": 1}),
+    ("nanquantile", (X, 0.3), {"axis": 1}),
+    ("logspace", (X[0, 0], 2.0, 4), {}),
+    ("geomspace", (POSITIVE[0, 0], 2.0, 4), {}),
+    ("linspace", (X[0], X[1], 4), {"endpoint": False, "axis": -1}),
+    ("i0", (X,), {}),
 ]
+
+NAN = np.array([[np.nan, 2.0, -1.0], [3.0, np.nan, 5.0]])
+INTEGERS = np.array([12, -7, 5])
+UNDIFFERENTIATED = [
+    ("nansum", (NAN,), {"axis": 1}),
+    ("nanprod", (NAN,), {}),
+    ("nanmax", (NAN,), {"axis": 0}),
+    ("nanmin", (NAN,), {"axis": 1}),
+    ("nanvar", (NAN,), {"axis": 1}),
+    ("nancumprod", (NAN,), {}),
+    ("nanmedian", (NAN,), {"axis": 1, "keepdims": True}),
+    ("nanpercentile", (NAN, 30.0), {}),
+    *(("nanquantile", (NAN, 0.3), {"axis": 1, "method": each}) for each in ("linear", "lower", "higher", "nearest")),
+    ("nanquantile", (NAN, [0.3, 0.6]), {"axis": 0}),
+    ("nanargmax", (NAN,), {"axis": 1}),
+    ("nanargmin", (NAN,), {}),
+    ("gcd", (INTEGERS, 4), {}),
+    ("lcm", (INTEGERS, 4), {}),
+    ("left_shift", (INTEGERS, 2), {}),
+    ("bitwise_and", (INTEGERS, 3), {}),
+    ("signbit", (X,), {}),
+    ("heaviside", (X, 0.5), {}),
+    ("nextafter", (X, 0.5), {}),
+    ("trunc", (X * 5,), {}),
+    ("isclose", (X, X + 1e-9), {}),
+    ("allclose", (X, X + 1.0), {}),
+    ("isin", (INTEGERS, [5, 12]), {}),
+    ("isposinf", (np.array([np.inf, -np.inf, 1.0]),), {}),
+    ("isneginf", (np.array([np.inf, -np.inf, 1.0]),), {}),
+    ("select", ([X > 1, X < 0], [X, -X]), {"default": 7.0}),
+    ("digitize", (X, np.array([-1.0, 0.0, 1.0])), {}),
+    ("nonzero", (X > 0,), {}),
+    ("unique", (INTEGERS,), {}),
+    ("tri", (3, 4, -1), {}),
+    ("logical_and", (INTEGERS, [0, 1, 2]), {}),
+    ("count_nonzero", (NAN > 0,), {"axis": 0}),
+    ("round", (X * 100, 1), {}),
+    ("array_split", (np.arange(5), 3), {}),
+    *((name, (5,), {}) for name in ("bartlett", "blackman", "hamming", "hanning")),
+    ("kaiser", (5, 2.0), {}),
+]
+
+
+@pytest.mark.parametrize(("name", "inputs", "options"), UNDIFFERENTIATED, ids=[each[0] for each in UNDIFFERENTIATED])
+def test_values_without_gradients_are_numpys(name, inputs, options):
+    expected, found = (getattr(each, name)(*inputs, **options) for each in (np, mt.ops))
+    if isinstance(expected, (list, tuple)):
+        for one, other in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(one, other)
+    else:
+        np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-7)
+
+
+NORMS = [(ord, None) for ord in (None, "fro", "nuc", 1, -1, 2, -2, np.inf, -np.inf)] + [
+    (ord, 1) for ord in (0, 1, -1, 2, 3, np.inf, -np.inf)
+]
+
+
+@pytest.mark.parametrize(("ord", "axis"), NORMS)
+def test_norms_are_numpys(ord, axis):
+    for keepdims in (False, True):
+        expected = np.linalg.norm(X, ord, axis, keepdims)
+        np.testing.assert_allclose(mt.ops.norm(X, ord, axis, keepdims), expected)
 
 
 @pytest.mark.parametrize(("name", "inputs", "options"), CASES, ids=[f"{n}-{i}" for i, (n, *_) in enumerate(CASES)])
@@ -73,3 +187,110 @@ def test_names_of_keras_alone():
     np.testing.assert_allclose(normal, (X - X.mean(0)) / X.std(0) * (V + 2) + V)
     with pytest.raises(ValueError, match="`method` must be one of linear, lower"):
         mt.ops.quantile(X, 0.3, method="cubic")
+
+
+def test_what_keras_decides_otherwise_than_tensorflow():
+    ops = mt.ops
+    assert float(ops.gelu(np.float32(1.0))) == pytest.approx(0.841192)
+    assert ops.full((2,), 3).dtype == "float32"
+    assert ops.sum(np.ones(3, "int8")).dtype == ops.prod(np.ones(3, "int16")).dtype == "int32"
+    assert ops.floor(np.array([1])).dtype == ops.ceil(np.array([1])).dtype == "float32"
+    assert ops.linspace(0, 1).shape == (50,)
+    assert ops.nan_to_num(np.array([1])).dtype == "int64"
+    np.testing.assert_array_equal(ops.bincount([[0, 1], [1, 1]]), [[1, 1], [0, 2]])
+    np.testing.assert_array_equal(ops.argsort([[3, 1], [1, 2]], axis=None), [1, 2, 3, 0])
+    assert ops.convert_to_tensor(mt.constant([1, 2]), "float32").dtype == "float32"
+    np.testing.assert_array_equal(ops.where(np.array([0, 3, 0, 5]))[0], [1, 3])
+    np.testing.assert_array_equal(ops.segment_max([1, 2, 3], [2, 0, 2], 3)[::2], [2, 3])
+    np.testing.assert_array_equal(ops.scatter_update(np.zeros(2), [[1], [1]], [5.0, 2.0], reduction="add"), [0, 7])
+    np.testing.assert_array_equal(ops.slice_update(np.zeros((2, 2)), (0, 1), np.ones((2, 1))), [[0, 1], [0, 1]])
+    np.testing.assert_array_equal(ops.max([1, 2], initial=5), 5)
+    np.testing.assert_array_equal(ops.unravel_index([3, 2], (2, 2)), [[1, 1], [1, 0]])
+    np.testing.assert_array_equal(ops.unique([3, 1, 3], return_counts=True, size=3)[1], [1, 2, 0])
+    np.testing.assert_array_equal(ops.histogram(np.array([1.0, 2.0, 1.0]), bins=3)[0], [2, 0, 1])
+    np.testing.assert_array_equal(ops.argpartition([3, 1, 2], 1)[1], 2)
+    with pytest.raises(ValueError, match="no extreme"):
+        ops.max(np.zeros(0))
+    with pytest.raises(ValueError, match="both"):
+        ops.where([True], x1=[1])
+
+
+def test_arguments_have_kerass_names():
+    np.testing.assert_array_equal(mt.ops.add(x1=1, x2=2), 3)
+    np.testing.assert_array_equal(mt.ops.subtract(1, x2=2), -1)
+    np.testing.assert_array_equal(mt.ops.reshape(x=[1, 2], newshape=(2, 1)), [[1], [2]])
+    np.testing.assert_array_equal(mt.ops.matmul(x1=[[1]], x2=[[2]]), [[2]])
+    np.testing.assert_array_equal(mt.ops.arctan2(x1=1.0, x2=2.0), np.arctan2(np.float32(1), np.float32(2)))
+
+
+def test_families_are_the_package_itself():
+    from minitrain.ops import linalg, nn
+    from minitrain.ops import numpy as knp
+
+    assert knp.sum is mt.ops.sum
+    assert nn.relu is mt.ops.relu
+    assert linalg.svd is mt.ops.svd is not mt.linalg.svd
+
+
+def test_linear_algebra_has_numpys_conventions():
+    a = np.array([[2.0, 1.0], [1.0, 3.0], [0.0, 1.0]])
+    u, s, vh = mt.ops.svd(a, full_matrices=False)
+    np.testing.assert_allclose((u * s) @ vh, a, atol=1e-12)
+    assert mt.ops.svd(a)[0].shape == mt.ops.qr(a, mode="complete")[0].shape == (3, 3)
+    square, b = a.T @ a, np.array([1.0, 2.0])
+    np.testing.assert_allclose(mt.ops.solve(square, b), np.linalg.solve(square, b))
+    np.testing.assert_allclose(
+        mt.ops.solve_triangular(np.tril(square), b, lower=True), np.linalg.solve(np.tril(square), b)
+    )
+    np.testing.assert_allclose(mt.ops.lstsq(a, np.ones(3)), np.linalg.lstsq(a, np.ones(3))[0])
+    np.testing.assert_allclose(mt.ops.cholesky_inverse(np.linalg.cholesky(square)), np.linalg.inv(square))
+    np.testing.assert_allclose(mt.ops.cholesky(square, upper=True), np.linalg.cholesky(square).T)
+    value, tangent = mt.ops.jvp(lambda x: x * x, (mt.constant(3.0),), (mt.constant(2.0),))
+    assert (float(value), float(tangent)) == (9.0, 12.0)
+
+
+# Measured with Keras 3.15.
+P = np.array([[0.1, 0.8]], "float32")
+NEURAL = [
+    (lambda: mt.ops.binary_crossentropy([0.0, 1.0], P[0]), [0.10536052, 0.22314355]),
+    (lambda: mt.ops.categorical_crossentropy([[0.0, 1.0]], P), [0.11778304]),
+    (lambda: mt.ops.sparse_categorical_crossentropy([[1]], P), [0.11778304]),
+    (lambda: mt.ops.sparse_categorical_crossentropy([1], P, from_logits=True), [0.4031860]),
+    (lambda: mt.ops.layer_normalization([[1.0, 2.0, 4.0]]), [[-1.069045, -0.2672612, 1.3363062]]),
+    (lambda: mt.ops.rms_normalization([[3.0, 4.0]], scale=[1.0, 2.0]), [[0.8485281, 2.2627417]]),
+    (lambda: mt.ops.softmax([[1.0, 1.0], [1.0, 1.0]], axis=None), np.full((2, 2), 0.25)),
+    (lambda: mt.ops.psnr(np.ones(3), np.full(3, 0.5), 1.0), 6.0206),
+    (lambda: mt.ops.celu([-1.0, 1.0]), [-0.6321206, 1.0]),
+    (lambda: mt.ops.elu([-1.0], alpha=2.0), [-1.2642411]),
+]
+
+
+@pytest.mark.parametrize(("ours", "expected"), NEURAL, ids=[str(place) for place in range(len(NEURAL))])
+def test_neural_values_are_kerass(ours, expected):
+    np.testing.assert_allclose(ours(), expected, rtol=1e-5)
+
+
+def test_attention_is_the_softmax_of_the_products():
+    rng = np.random.default_rng(0)
+    q, k, v = rng.normal(size=(3, 2, 4, 3, 5))
+    scores = np.einsum("btnh,bsnh->bnts", q, k) / np.sqrt(5.0)
+    scores = np.where(np.tri(4, dtype=bool), scores, -np.inf)
+    weights = np.exp(scores) / np.exp(scores).sum(-1, keepdims=True)
+    expected = np.einsum("bnts,bsnh->btnh", weights, v)
+    np.testing.assert_allclose(mt.ops.dot_product_attention(q, k, v, is_causal=True), expected)
+    np.testing.assert_allclose(mt.ops.dot_product_attention(q, k, v, mask=np.tri(4, dtype=bool)[None, None]), expected)
+
+
+@pytest.mark.parametrize(
+    ("f", "shape"),
+    [
+        (lambda x: mt.ops.diff(x), (None, 3, 3)),
+        (lambda x: mt.ops.rot90(x, axes=(1, 2)), (None, 4, 3)),
+        (lambda x: mt.ops.nanmean(x, axis=-1), (None, 3)),
+        (lambda x: mt.ops.svd(x, full_matrices=False)[1], (None, 3)),
+        (lambda x: mt.ops.diagonal(x, axis1=1, axis2=2), (None, 3)),
+        (lambda x: mt.ops.where(x > 0, x, 0.0), (None, 3, 4)),
+    ],
+)
+def test_symbolic_tensors_pass_through(f, shape):
+    assert f(mt.keras.Input((3, 4))).shape == shape

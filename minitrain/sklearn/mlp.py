@@ -467,7 +467,7 @@ class MLPRegressor(NumberPerceptron):
     matrix, `history_` the results of each epoch.
 
     >>> x = np.linspace(-2, 2, 200)[:, None]
-    >>> net = MLPRegressor(hidden_layer_sizes=(20,), solver="lbfgs", tol=0.001, random_state=0)
+    >>> net = MLPRegressor(hidden_layer_sizes=(20,), solver="lbfgs", tol=10.0, random_state=0)
     >>> net = net.fit(x, 100 * x[:, 0] ** 2)
     >>> bool(abs(net.predict([[1.0]])[0] - 100) < 5)
     True

@@ -460,7 +460,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         if self.clip is None:
             return moved
         moved = np.clip(moved, -1e9, 1e9)  # whose fourth powers are finite
-        return moved / (1.0 + (moved / self.clip) ** 4) ** 0.25
+        return moved / np.sqrt(np.hypot(1.0, np.square(moved / self.clip)))
 
     def _output_names(self) -> list[Any]:
         inputs = self._input_names()

@@ -76,7 +76,7 @@ class StoppingRules(Callback):
         if self.held_out is not None:
             self._look_at_score()
         else:
-            is_worse = net.loss_ > net.best_loss_ - net.tol
+            is_worse = net.loss_ > net.best_loss_ - net._loss_tolerance()
             net._no_improvement_count = net._no_improvement_count + 1 if is_worse else 0
             net.best_loss_ = min(net.best_loss_, net.loss_)
         if net.solver == "sgd" and isinstance(net.learning_rate, str) and net.learning_rate == "invscaling":
@@ -478,7 +478,7 @@ class MultilayerPerceptron(NetworkEstimator):
             return float(loss), np.concatenate([each.numpy().ravel() for each in grads]).astype(np.float64)
 
         start = np.concatenate([each.numpy().ravel() for each in variables]).astype(np.float64)
-        options = {"maxfun": self.max_fun, "maxiter": self.max_iter, "gtol": self.tol}
+        options = {"maxfun": self.max_fun, "maxiter": self.max_iter, "gtol": self._loss_tolerance()}
         found = scipy.optimize.minimize(value_and_gradient, start, method="L-BFGS-B", jac=True, options=options)
         self.loss_ = value_and_gradient(found.x)[0]
         self.best_loss_ = self.loss_
@@ -492,6 +492,10 @@ class MultilayerPerceptron(NetworkEstimator):
             "number of iterations (max_iter) or scale the data.",
             ConvergenceWarning,
         )
+
+    def _loss_tolerance(self) -> float:
+        """`tol` in the unit of the network's loss."""
+        return self.tol
 
     def _output_units(self) -> int:
         return self.n_outputs_
@@ -518,13 +522,14 @@ class MLPRegressor(NumberPerceptron):
     `learning_rate`: also a schedule. `metrics`: of the network's outputs, in `history_`. `dropout`: a rate, or one for
     each hidden layer. `normalization`: "batch" or "layer". `weight_decay`: of the kernels, decoupled. `encoding`:
     "auto" for a TableEncoder, None for a matrix as it is, or a transformer. `target_scaling`: whether the network sees
-    targets of mean 0 and deviation 1; predictions are in the targets' unit all the same, losses in the network's.
+    targets of mean 0 and deviation 1; predictions are in the targets' unit all the same, losses in the network's. `tol`
+    is in the targets' unit, squared for squared errors, where their deviation is above 1.
 
     float32 trains in float32, all else in float64. `model_` is the network, `encoder_` what turns tables into its
     matrix, `history_` the results of each epoch.
 
     >>> x = np.linspace(-2, 2, 200)[:, None]
-    >>> net = MLPRegressor(hidden_layer_sizes=(20,), solver="lbfgs", tol=0.001, random_state=0)
+    >>> net = MLPRegressor(hidden_layer_sizes=(20,), solver="lbfgs", tol=10.0, random_state=0)
     >>> net = net.fit(x, 100 * x[:, 0] ** 2)
     >>> bool(abs(net.predict([[1.0]])[0] - 100) < 5)
     True
@@ -606,6 +611,11 @@ class MLPRegressor(NumberPerceptron):
 
     def _needs_positive_targets(self) -> bool:
         return isinstance(self.loss, str) and self.loss == "poisson"
+
+    def _loss_tolerance(self) -> float:
+        # `tol` is of losses in the targets' own unit, as in scikit-learn, unless that unit makes them small.
+        power = {"squared_error": 2, "poisson": 1}.get(self.loss, 0) if isinstance(self.loss, str) else 0
+        return self.tol / max(1.0, float(self.target_scale_.max())) ** power
 
     def _loss_function(self) -> Any:
         return number_loss(self.loss)

@@ -244,6 +244,17 @@ def test_running_out_of_epochs_warns():
         MLPRegressor(max_iter=2).fit(X, Y)
 
 
+@pytest.mark.parametrize(("loss", "power", "tol"), [("squared_error", 2, 5.0), ("poisson", 1, 0.02)])
+def test_the_tolerance_is_of_losses_in_the_targets_unit(loss, power, tol):
+    y = RNG.poisson(np.exp(0.5 * X[:, 0] + 1))
+    options = {"loss": loss, "max_iter": 500, "n_iter_no_change": 2, "random_state": 0}
+    one = MLPRegressor(tol=tol, **options).fit(X, 10 * y)
+    other = MLPRegressor(tol=tol * 100**power, **options).fit(X, 1000 * y)
+    assert one.n_iter_ == other.n_iter_ < 500
+    assert MLPRegressor(tol=tol, **options).fit(X, 1000 * y).n_iter_ > one.n_iter_
+    np.testing.assert_allclose(100 * one.predict(X), other.predict(X))
+
+
 def test_lbfgs_knows_no_early_stopping():
     options = {"solver": "lbfgs", "max_iter": 20, "random_state": 0}
     one, other = (MLPClassifier(early_stopping=each, **options).fit(X, LABELS) for each in (True, False))

@@ -502,9 +502,7 @@ class Layer(Configurable):
         if not self.built:
             self._build_for(args, kwargs)
         if type(self).compute_output_spec is not Layer.compute_output_spec:
-            outputs = declare(self, args, kwargs, self.compute_output_spec(*args, **kwargs))
-            self._note_node(nest.flatten(outputs)[0].node)
-            return outputs
+            return self._declare(args, kwargs, self.compute_output_spec(*args, **kwargs))
 
         def run(*args: Any, **kwargs: Any) -> Any:
             return self(*args, **(kwargs | {"training": False}))  # examples must change no statistics
@@ -512,6 +510,12 @@ class Layer(Configurable):
         outputs = draw(self, args, kwargs, run)
         for layer in self._flatten_layers():
             layer._losses.clear()
+        self._note_node(nest.flatten(outputs)[0].node)
+        return outputs
+
+    def _declare(self, args: tuple[Any, ...], kwargs: dict[str, Any], made: Any) -> Any:
+        """As `_draw`, where the symbolic outputs are known."""
+        outputs = declare(self, args, kwargs, made)
         self._note_node(nest.flatten(outputs)[0].node)
         return outputs
 
@@ -731,6 +735,12 @@ class _Takes:
 def _signature(cls: type[Layer]) -> _Takes:
     cls._takes = _Takes(cls)  # type: ignore[attr-defined]  # once a class
     return cls._takes  # type: ignore[attr-defined,no-any-return]
+
+
+def takes_mask(layer: Layer) -> bool:
+    """Whether a layer's `call` takes the mask of its input."""
+    kind = type(layer)
+    return "mask" in (kind.__dict__.get("_takes") or _signature(kind)).masks
 
 
 def _symbolic(shape: Any, dtype: str) -> Any:

@@ -46,6 +46,8 @@ class Dropout(RandomLayer):
     def __init__(self, rate: float, noise_shape: Any = None, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(seed, **kwargs)
         self.rate = _rate(rate, type(self).__name__)
+        if noise_shape is not None and not isinstance(noise_shape, (list, tuple)):
+            raise InvalidArgumentError(f"`noise_shape` of Dropout must be a tuple of sizes, received {noise_shape!r}.")
         self.noise_shape = noise_shape
 
     def _shape(self, x: Tensor) -> Any:
@@ -62,13 +64,17 @@ class Dropout(RandomLayer):
 
 class _SpatialDropout(Dropout):
     ndim = 0
+    data_format = "channels_last"
 
     def __init__(self, rate: float, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(rate, None, seed, **kwargs)
 
     def _shape(self, x: Tensor) -> Any:
         self.need(x.ndim == self.ndim, f"{self.ndim} axes", x.shape)
-        return (x.shape[0], *(1,) * (self.ndim - 2), x.shape[-1])
+        alike = (1,) * (self.ndim - 2)
+        if self.data_format == "channels_first":
+            return (*x.shape[:2], *alike)
+        return (x.shape[0], *alike, x.shape[-1])
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
@@ -88,6 +94,17 @@ class SpatialDropout2D(_SpatialDropout):
     """Dropout of whole channels: (n, h, w, c). Source: Tompson et al. (2015)."""
 
     ndim = 4
+
+    def __init__(self, rate: float, data_format: str | None = None, seed: int | None = None, **kwargs: Any) -> None:
+        super().__init__(rate, seed, **kwargs)
+        self.data_format = data_format or "channels_last"
+
+
+@REGISTRY.register()
+class SpatialDropout3D(SpatialDropout2D):
+    """Dropout of whole channels: (n, d, h, w, c). Source: Tompson et al. (2015)."""
+
+    ndim = 5
 
 
 @REGISTRY.register()

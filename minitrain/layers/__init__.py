@@ -76,7 +76,7 @@ def get(identifier: Any) -> Any:
     return REGISTRY.get(identifier)
 
 
-deserialize = get
+deserialize = REGISTRY.deserialize
 
 
 def serialize(layer: Layer) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from minitrain import constraints, dtype_policies, initializers, nest, regularizers
+from minitrain import activations, constraints, dtype_policies, initializers, nest, regularizers
 from minitrain.configuration import Configurable, Registry, snake_case
 from minitrain.dtypes import DTypePolicy, as_dtype
 from minitrain.engine.convert import as_tensor, to_dtype
@@ -33,6 +33,7 @@ from minitrain.layers.input_spec import need_spec
 from minitrain.layers.stateless import need_one_each, standing_in
 
 REGISTRY = Registry("layer")
+activations.REGISTRY.fallback = REGISTRY  # a layer may stand for an activation
 NAMES: Counter[str] = Counter()  # how often each default name was given
 
 

@@ -14,18 +14,24 @@ from minitrain.engine.tensor import Tensor
 from minitrain.errors import InvalidArgumentError, ShapeError
 from minitrain.layers.base import REGISTRY, Layer
 from minitrain.ops.elementwise import cast
-from minitrain.ops.random import Generator, dropout_from, get_global_generator
+from minitrain.ops.random import Generator, SeedGenerator, dropout_from, get_global_generator
 from minitrain.regularizers import L1L2
 
 
 class RandomLayer(Layer):
-    """A layer with a stream of random numbers of its own, from `seed` or from one that the global stream gives."""
+    """A layer with a stream of random numbers of its own, from `seed` or from one that the global stream gives.
+
+    A SeedGenerator as `seed` is drawn from.
+    """
 
     supports_masking = True
 
-    def __init__(self, seed: int | None = None, **kwargs: Any) -> None:
+    def __init__(self, seed: Any = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.seed = seed
+        if isinstance(seed, SeedGenerator):
+            self.generator = seed.generator
+            return
         start = int(get_global_generator().uniform((), 0, 2**31 - 1, "int32").numpy()) if seed is None else seed
         self.generator = Generator(start)
 

@@ -437,7 +437,7 @@ def test_a_policy_stands_for_a_dtype_and_mixed_ones_are_refused():
     try:
         assert layers.Dense(2).dtype == mt.mixed_precision.global_policy().name == "float64"
     finally:
-        mt.config.set_dtype_policy("float32")
+        mt.config.set_dtype_policy(None)
     with pytest.raises(ValueError, match=r"'mixed_float16' is not supported.*Use 'float32'"):
         layers.Dense(2, dtype="mixed_float16")
     with pytest.raises(ValueError, match="no DTypePolicy 'foo'"):

@@ -75,7 +75,7 @@ def test_every_layer(cls):
 
     def make():
         inputs = mt.Input(x.shape[1:])
-        made = cls(*args, **options)([inputs, inputs * 2.0] if isinstance(sample, list) else inputs)
+        made = cls(*copy.deepcopy(args), **options)([inputs, inputs * 2.0] if isinstance(sample, list) else inputs)
         return mt.Model(inputs, layers.Dense(3)(layers.Flatten()(made)))
 
     trained_alike(pair(make), x, Y)

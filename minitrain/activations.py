@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from minitrain import nn
-from minitrain.configuration import Registry
+from minitrain.configuration import Registry, custom_object_scope
 from minitrain.engine.convert import as_tensor
 from minitrain.engine.symbolic import admit, admitting
 from minitrain.engine.tensor import Tensor
@@ -269,4 +269,7 @@ def serialize(activation: Callable[..., Any]) -> Any:
     return activation.get_config() if hasattr(activation, "get_config") else activation.__name__
 
 
-deserialize = get
+def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Callable[..., Any]:
+    """As `get`; names in the configuration may stand for `custom_objects`."""
+    with custom_object_scope(custom_objects or {}):
+        return get(config)

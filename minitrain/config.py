@@ -53,8 +53,8 @@ def dtype_policy() -> DTypePolicy:
 
 
 def set_dtype_policy(policy: Any) -> None:
-    """Set the policy of new layers: a `DTypePolicy`, or its name such as "float64"."""
-    _settings["policy"] = policy.name if isinstance(policy, DTypePolicy) else DTypePolicy(policy).name
+    """Set the policy of new layers: a `DTypePolicy`, its name such as "float64", or None for that of `floatx` again."""
+    _settings["policy"] = None if policy is None else DTypePolicy(getattr(policy, "name", policy)).name
     Changes.count += 1
 
 

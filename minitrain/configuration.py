@@ -169,6 +169,7 @@ class Registry:
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
+        self.fallback: Registry | None = None  # where names are looked for that are not among these
         self.entries: dict[str, Any] = {}
         self.members: list[Any] = []  # each once, whatever the number of its names
 
@@ -190,6 +191,8 @@ class Registry:
         if own is not None:
             return own
         if name not in self.entries:
+            if self.fallback is not None and name in self.fallback.entries:
+                return self.fallback.entries[name]
             raise InvalidArgumentError(f"Unknown {self.kind}: {name!r}. {nearest_names(name, self.entries)}")
         return self.entries[name]
 
@@ -220,3 +223,8 @@ class Registry:
             f"Expected a string, a class, an instance, a callable or a configuration of {self.kind}, received "
             f"{identifier!r} of type {type(identifier).__name__!r}."
         )
+
+    def deserialize(self, config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
+        """As `get`; names in the configuration may stand for `custom_objects`."""
+        with custom_object_scope(custom_objects or {}):
+            return self.get(config)

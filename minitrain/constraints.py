@@ -80,5 +80,5 @@ def get(identifier: Any) -> Any:
     return REGISTRY.get(identifier)
 
 
-deserialize = get
+deserialize = REGISTRY.deserialize
 max_norm, non_neg, unit_norm, min_max_norm = MaxNorm, NonNeg, UnitNorm, MinMaxNorm

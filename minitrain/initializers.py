@@ -17,7 +17,7 @@ from minitrain.dtypes import as_dtype
 from minitrain.engine.convert import to_array
 from minitrain.engine.tensor import Tensor
 from minitrain.errors import InvalidArgumentError, ShapeError
-from minitrain.ops.random import Generator, get_global_generator
+from minitrain.ops.random import Generator, SeedGenerator, get_global_generator
 
 REGISTRY = Registry("initializer")
 
@@ -34,6 +34,10 @@ class Initializer(Configurable):
         return type(self).from_config(self.get_config())
 
 
+def _sizes(shape: Any) -> tuple[int, ...]:
+    return (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
+
+
 def _numpy_dtype(dtype: Any) -> np.dtype[Any]:
     return as_dtype(config.floatx() if dtype is None else dtype).dtype
 
@@ -43,7 +47,7 @@ class Zeros(Initializer):
     """All 0."""
 
     def __call__(self, shape: Any, dtype: Any = None) -> Tensor:
-        return Tensor(np.zeros(tuple(shape), _numpy_dtype(dtype)))
+        return Tensor(np.zeros(_sizes(shape), _numpy_dtype(dtype)))
 
 
 @REGISTRY.register("one")
@@ -51,7 +55,7 @@ class Ones(Initializer):
     """All 1."""
 
     def __call__(self, shape: Any, dtype: Any = None) -> Tensor:
-        return Tensor(np.ones(tuple(shape), _numpy_dtype(dtype)))
+        return Tensor(np.ones(_sizes(shape), _numpy_dtype(dtype)))
 
 
 @REGISTRY.register()
@@ -62,7 +66,7 @@ class Constant(Initializer):
         self.value = value
 
     def __call__(self, shape: Any, dtype: Any = None) -> Tensor:
-        return Tensor(np.broadcast_to(to_array(self.value, _numpy_dtype(dtype)), tuple(shape)).copy())
+        return Tensor(np.broadcast_to(to_array(self.value, _numpy_dtype(dtype)), _sizes(shape)).copy())
 
 
 @REGISTRY.register("IdentityInitializer", "identity")
@@ -79,12 +83,19 @@ class Identity(Initializer):
 
 
 class RandomInitializer(Initializer):
-    """What draws numbers: `seed` is None for the global stream, or an integer for the same numbers on every call."""
+    """What draws numbers.
 
-    def __init__(self, seed: int | None = None) -> None:
+    `seed`: None for the global stream, an integer for the same numbers on every call, or a SeedGenerator for its own.
+    """
+
+    def __init__(self, seed: int | SeedGenerator | None = None) -> None:
+        if seed is not None and not isinstance(seed, (int, np.integer, SeedGenerator)):
+            raise InvalidArgumentError(f"`seed` must be an integer, a SeedGenerator or None, received {seed!r}.")
         self.seed = seed
 
     def _stream(self) -> Generator:
+        if isinstance(self.seed, SeedGenerator):
+            return self.seed.generator
         return get_global_generator() if self.seed is None else Generator(self.seed)
 
 
@@ -98,7 +109,7 @@ class RandomNormal(RandomInitializer):
         self.stddev = stddev
 
     def __call__(self, shape: Any, dtype: Any = None) -> Tensor:
-        return self._stream().normal(tuple(shape), self.mean, self.stddev, _numpy_dtype(dtype))
+        return self._stream().normal(_sizes(shape), self.mean, self.stddev, _numpy_dtype(dtype))
 
 
 @REGISTRY.register()
@@ -111,7 +122,7 @@ class TruncatedNormal(RandomInitializer):
         self.stddev = stddev
 
     def __call__(self, shape: Any, dtype: Any = None) -> Tensor:
-        return self._stream().truncated_normal(tuple(shape), self.mean, self.stddev, _numpy_dtype(dtype))
+        return self._stream().truncated_normal(_sizes(shape), self.mean, self.stddev, _numpy_dtype(dtype))
 
 
 @REGISTRY.register("uniform")
@@ -124,7 +135,7 @@ class RandomUniform(RandomInitializer):
         self.maxval = maxval
 
     def __call__(self, shape: Any, dtype: Any = None) -> Tensor:
-        return self._stream().uniform(tuple(shape), self.minval, self.maxval, _numpy_dtype(dtype))
+        return self._stream().uniform(_sizes(shape), self.minval, self.maxval, _numpy_dtype(dtype))
 
 
 # The standard deviation of a standard normal truncated at two of them.
@@ -138,10 +149,17 @@ class VarianceScaling(RandomInitializer):
     """Numbers of variance scale / n, where n is the number of inputs, of outputs, or their mean.
 
     `mode`: "fan_in", "fan_out" or "fan_avg". `distribution`: "truncated_normal", "untruncated_normal" or "uniform".
+    `input_axes` and `output_axes`, where both are given, say which axes are those of the inputs and of the outputs.
     """
 
     def __init__(
-        self, scale: float = 1.0, mode: str = "fan_in", distribution: str = "truncated_normal", seed: int | None = None
+        self,
+        scale: float = 1.0,
+        mode: str = "fan_in",
+        distribution: str = "truncated_normal",
+        seed: int | None = None,
+        input_axes: Any = None,
+        output_axes: Any = None,
     ) -> None:
         if scale <= 0:
             raise InvalidArgumentError(f"`scale` must be positive, received {scale}.")
@@ -154,10 +172,17 @@ class VarianceScaling(RandomInitializer):
         self.scale = scale
         self.mode = mode
         self.distribution = distribution
+        self.input_axes = input_axes
+        self.output_axes = output_axes
+
+    def _fans(self, shape: tuple[int, ...]) -> tuple[int, int]:
+        if self.input_axes is None or self.output_axes is None:
+            return compute_fans(shape)
+        return math.prod(shape[each] for each in self.input_axes), math.prod(shape[each] for each in self.output_axes)
 
     def __call__(self, shape: Any, dtype: Any = None) -> Tensor:
-        shape = tuple(shape)
-        fan_in, fan_out = compute_fans(shape)
+        shape = _sizes(shape)
+        fan_in, fan_out = self._fans(shape)
         fan = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode]
         variance = self.scale / max(1.0, fan)
         stream, numpy_dtype = self._stream(), _numpy_dtype(dtype)
@@ -179,10 +204,10 @@ def compute_fans(shape: tuple[int, ...]) -> tuple[int, int]:
 
 
 def _scaled(name: str, scale: float, mode: str, distribution: str, source: str) -> type[VarianceScaling]:
-    """A VarianceScaling with everything but the seed settled."""
+    """A VarianceScaling with everything but the seed and the axes settled."""
 
-    def init(self: Any, seed: int | None = None) -> None:
-        VarianceScaling.__init__(self, scale, mode, distribution, seed)
+    def init(self: Any, seed: int | None = None, input_axes: Any = None, output_axes: Any = None) -> None:
+        VarianceScaling.__init__(self, scale, mode, distribution, seed, input_axes, output_axes)
 
     init.__name__ = "__init__"
     doc = f"Variance {scale:g} / {mode}, {distribution}. Source: {source}."
@@ -211,7 +236,7 @@ class OrthogonalInitializer(RandomInitializer):
         self.gain = gain
 
     def __call__(self, shape: Any, dtype: Any = None) -> Tensor:
-        shape = tuple(shape)
+        shape = _sizes(shape)
         if len(shape) < 2:
             raise ShapeError(f"The Orthogonal initializer needs at least two axes, received shape {shape}.")
         rows, columns = math.prod(shape[:-1]), shape[-1]
@@ -238,7 +263,7 @@ def serialize(initializer: Initializer) -> dict[str, Any]:
     return {"class_name": type(initializer).__name__, "config": initializer.get_config()}
 
 
-deserialize = get
+deserialize = REGISTRY.deserialize
 
 zeros, ones, constant = Zeros, Ones, Constant
 random_normal, random_uniform, truncated_normal = RandomNormal, RandomUniform, TruncatedNormal

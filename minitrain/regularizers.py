@@ -93,5 +93,5 @@ def get(identifier: Any) -> Any:
     return REGISTRY.get(identifier)
 
 
-deserialize = get
+deserialize = REGISTRY.deserialize
 l1, l2, l1_l2, orthogonal_regularizer = L1, L2, L1L2, OrthogonalRegularizer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 from pathlib import Path
 
@@ -39,7 +40,7 @@ def around(cls):
 
     def make():
         inputs = mt.Input(x.shape[1:])
-        made = cls(*args, **options)([inputs, inputs * 2.0] if isinstance(sample, list) else inputs)
+        made = cls(*copy.deepcopy(args), **options)([inputs, inputs * 2.0] if isinstance(sample, list) else inputs)
         return mt.Model(inputs, layers.Dense(3)(layers.Flatten()(made)))
 
     return make, x

@@ -94,6 +94,36 @@ def test_orthogonal_is_orthogonal_and_constants_are_constant():
         initializers.get("glorot_unifrom")
 
 
+def test_initializers_take_axes_plain_shapes_and_seed_generators():
+    drawn = initializers.GlorotUniform(seed=1, input_axes=(0,), output_axes=(1, 2))((30, 40, 50)).numpy()
+    assert drawn.std() == pytest.approx((2 / (30 + 2000)) ** 0.5, rel=0.02)
+    assert initializers.Zeros()(3).shape == (3,)
+    stream = mt.random.SeedGenerator(1)
+    drawing = initializers.RandomNormal(seed=stream)
+    assert not np.array_equal(drawing((4,)).numpy(), drawing((4,)).numpy())
+    assert mt.layers.Dropout(0.5, seed=stream)(np.ones((2, 3)), training=True).shape == (2, 3)
+    with pytest.raises(ValueError, match="`seed` must be an integer"):
+        initializers.RandomNormal(seed="abc")
+
+
+@pytest.mark.parametrize("module", [activations, initializers, regularizers, constraints, mt.layers])
+def test_deserialize_knows_custom_objects(module):
+    class Mine(initializers.Initializer):
+        def __call__(self, shape, dtype=None):
+            return mt.ones(shape)
+
+    made = module.deserialize({"class_name": "Mine", "config": {}}, custom_objects={"Mine": Mine})
+    assert type(made) is Mine
+    with pytest.raises(ValueError, match="Unknown"):
+        module.deserialize({"class_name": "Mine", "config": {}})
+
+
+def test_a_layer_may_be_an_activation():
+    dense = mt.layers.Dense(2, activation=mt.layers.LeakyReLU(0.1), kernel_initializer="ones")
+    np.testing.assert_allclose(dense(np.array([[-1.0, 0.0]])), [[-0.1, -0.1]], rtol=1e-6)
+    assert mt.layers.Dense.from_config(dense.get_config()).activation.negative_slope == 0.1
+
+
 def test_regularizers():
     w = np.array([[1.0, -2.0], [3.0, 0.0]])
     assert float(regularizers.L1(0.1)(w)) == pytest.approx(0.6)

@@ -6,6 +6,8 @@ from minitrain.configuration import registered_name
 from minitrain.layers.activation import ELU, LeakyReLU, PReLU, ReLU, Softmax
 from minitrain.layers.base import REGISTRY, Layer
 from minitrain.layers.core import Activation, Dense, Embedding, Identity, Input, InputLayer, Lambda, Masking
+from minitrain.layers.einsum_dense import EinsumDense
+from minitrain.layers.hashing import HashedCrossing, Hashing
 from minitrain.layers.input_spec import InputSpec
 from minitrain.layers.merging import Add, Average, Concatenate, Dot, Maximum, Minimum, Multiply, Subtract
 from minitrain.layers.normalization import (
@@ -31,24 +33,30 @@ from minitrain.layers.regularization import (
     GaussianNoise,
     SpatialDropout1D,
     SpatialDropout2D,
+    SpatialDropout3D,
 )
 from minitrain.layers.reshaping import (
     Cropping1D,
     Cropping2D,
+    Cropping3D,
     Flatten,
     Permute,
     RepeatVector,
     Reshape,
     UpSampling1D,
     UpSampling2D,
+    UpSampling3D,
     ZeroPadding1D,
     ZeroPadding2D,
+    ZeroPadding3D,
 )
+from minitrain.layers.wrapping import SpectralNormalization, TimeDistributed, Wrapper
 
 __all__ = [
     *sorted(each.__name__ for each in REGISTRY.members),
     "InputSpec",
     "Layer",
+    "Wrapper",
     "add",
     "average",
     "concatenate",
@@ -68,7 +76,7 @@ def get(identifier: Any) -> Any:
     return REGISTRY.get(identifier)
 
 
-deserialize = get
+deserialize = REGISTRY.deserialize
 
 
 def serialize(layer: Layer) -> dict[str, Any]:
@@ -111,6 +119,6 @@ def concatenate(inputs: Any, axis: int = -1, **kwargs: Any) -> Any:
     return Concatenate(axis=axis, **kwargs)(inputs)
 
 
-def dot(inputs: Any, axes: Any, **kwargs: Any) -> Any:
+def dot(inputs: Any, axes: Any = -1, **kwargs: Any) -> Any:
     """`Dot` as a function."""
     return Dot(axes=axes, **kwargs)(inputs)

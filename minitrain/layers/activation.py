@@ -23,8 +23,9 @@ class ReLU(Layer):
         self, max_value: float | None = None, negative_slope: float = 0.0, threshold: float = 0.0, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
-        for value, name in ((max_value, "max_value"), (negative_slope, "negative_slope"), (threshold, "threshold")):
-            if value is not None and value < 0:
+        limit = 0.0 if max_value is None else max_value
+        for value, name in ((negative_slope, "negative_slope"), (threshold, "threshold"), (limit, "max_value")):
+            if value is None or value < 0:
                 raise InvalidArgumentError(f"`{name}` of ReLU must be 0 or more, received {value!r}.")
         self.max_value = max_value
         self.negative_slope = negative_slope
@@ -36,13 +37,14 @@ class ReLU(Layer):
 
 @REGISTRY.register()
 class LeakyReLU(Layer):
-    """x above 0, negative_slope * x below."""
+    """x above 0, negative_slope * x below. `alpha` is the slope's name of old."""
 
     supports_masking = True
 
     def __init__(self, negative_slope: float = 0.3, **kwargs: Any) -> None:
+        negative_slope = kwargs.pop("alpha", negative_slope)
         super().__init__(**kwargs)
-        if negative_slope < 0:
+        if negative_slope is None or negative_slope < 0:
             raise InvalidArgumentError(f"`negative_slope` must be 0 or more, received {negative_slope!r}.")
         self.negative_slope = negative_slope
 

@@ -20,7 +20,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from minitrain import constraints, dtype_policies, initializers, nest, regularizers
+from minitrain import activations, constraints, dtype_policies, initializers, nest, regularizers
 from minitrain.configuration import Configurable, Registry, snake_case
 from minitrain.dtypes import DTypePolicy, as_dtype
 from minitrain.engine.convert import as_tensor, to_dtype
@@ -33,6 +33,7 @@ from minitrain.layers.input_spec import need_spec
 from minitrain.layers.stateless import need_one_each, standing_in
 
 REGISTRY = Registry("layer")
+activations.REGISTRY.fallback = REGISTRY  # a layer may stand for an activation
 NAMES: Counter[str] = Counter()  # how often each default name was given
 
 
@@ -502,9 +503,7 @@ class Layer(Configurable):
         if not self.built:
             self._build_for(args, kwargs)
         if type(self).compute_output_spec is not Layer.compute_output_spec:
-            outputs = declare(self, args, kwargs, self.compute_output_spec(*args, **kwargs))
-            self._note_node(nest.flatten(outputs)[0].node)
-            return outputs
+            return self._declare(args, kwargs, self.compute_output_spec(*args, **kwargs))
 
         def run(*args: Any, **kwargs: Any) -> Any:
             return self(*args, **(kwargs | {"training": False}))  # examples must change no statistics
@@ -512,6 +511,12 @@ class Layer(Configurable):
         outputs = draw(self, args, kwargs, run)
         for layer in self._flatten_layers():
             layer._losses.clear()
+        self._note_node(nest.flatten(outputs)[0].node)
+        return outputs
+
+    def _declare(self, args: tuple[Any, ...], kwargs: dict[str, Any], made: Any) -> Any:
+        """As `_draw`, where the symbolic outputs are known."""
+        outputs = declare(self, args, kwargs, made)
         self._note_node(nest.flatten(outputs)[0].node)
         return outputs
 
@@ -731,6 +736,12 @@ class _Takes:
 def _signature(cls: type[Layer]) -> _Takes:
     cls._takes = _Takes(cls)  # type: ignore[attr-defined]  # once a class
     return cls._takes  # type: ignore[attr-defined,no-any-return]
+
+
+def takes_mask(layer: Layer) -> bool:
+    """Whether a layer's `call` takes the mask of its input."""
+    kind = type(layer)
+    return "mask" in (kind.__dict__.get("_takes") or _signature(kind)).masks
 
 
 def _symbolic(shape: Any, dtype: str) -> Any:

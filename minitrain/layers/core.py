@@ -11,7 +11,7 @@ from minitrain import activations, constraints, initializers, regularizers
 from minitrain.engine.convert import as_tensor
 from minitrain.engine.symbolic import KerasTensor, Node
 from minitrain.engine.tensor import Tensor
-from minitrain.errors import InvalidArgumentError, ShapeError
+from minitrain.errors import DTypeError, InvalidArgumentError, ShapeError
 from minitrain.layers.base import REGISTRY, Layer
 from minitrain.ops import indexing, linear
 from minitrain.ops.elementwise import add, cast, not_equal
@@ -109,6 +109,7 @@ class Embedding(Layer):
         weights: Any = None,
         **kwargs: Any,
     ) -> None:
+        kwargs.pop("input_length", None)  # older scripts give it
         super().__init__(**kwargs)
         self.input_dim = input_dim
         self.output_dim = output_dim
@@ -144,7 +145,9 @@ class Embedding(Layer):
         return not_equal(as_tensor(inputs), 0) if self.mask_zero else previous_mask
 
     def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"weights": None}  # their values are saved as weights
+        config = super().get_config()
+        config.pop("weights", None)  # their values are saved as weights
+        return config
 
 
 @REGISTRY.register()
@@ -173,7 +176,10 @@ class Identity(Layer):
 
 @REGISTRY.register()
 class Lambda(Layer):
-    """Any function as a layer. `arguments`: further keyword arguments. `mask`: the output's mask, or its function."""
+    """Any function as a layer. `arguments`: further keyword arguments. `mask`: the output's mask, or its function.
+
+    `output_shape`: what `compute_output_shape` gives, without the batch axis, or its function of the input's shape.
+    """
 
     def __init__(
         self,
@@ -184,6 +190,8 @@ class Lambda(Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        if not callable(function):
+            raise DTypeError(f"Lambda needs a function, received {function!r}.")
         self.function = function
         self.output_shape = output_shape
         self.mask = mask
@@ -195,6 +203,11 @@ class Lambda(Layer):
         names = code.co_varnames[: code.co_argcount] if code is not None else ()
         given |= {name: value for name, value in (("mask", mask), ("training", training)) if name in names}
         return self.function(inputs, **given)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        if self.output_shape is None:
+            return super().compute_output_shape(input_shape)
+        return self.output_shape(input_shape) if callable(self.output_shape) else (input_shape[0], *self.output_shape)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         return self.mask(inputs, previous_mask) if callable(self.mask) else self.mask

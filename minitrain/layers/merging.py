@@ -8,7 +8,7 @@ from typing import Any
 
 from minitrain.engine.convert import as_tensor
 from minitrain.engine.tensor import Tensor
-from minitrain.errors import InvalidArgumentError, ShapeError
+from minitrain.errors import DTypeError, InvalidArgumentError, ShapeError
 from minitrain.layers.base import REGISTRY, Layer
 from minitrain.ops import elementwise, shaping
 from minitrain.ops.linear import matmul
@@ -20,10 +20,10 @@ class _Merge(Layer):
 
     supports_masking = True
 
-    def _list(self, inputs: Any, least: int = 2) -> list[Tensor]:
-        if not isinstance(inputs, (list, tuple)) or len(inputs) < least:
+    def _list(self, inputs: Any) -> list[Tensor]:
+        if not isinstance(inputs, (list, tuple)) or not inputs:
             raise InvalidArgumentError(
-                f"Layer '{self.name}' ({type(self).__name__}) should be called on a list of at least {least} inputs, "
+                f"Layer '{self.name}' ({type(self).__name__}) should be called on a list of at least 1 input, "
                 f"received {type(inputs).__name__!r}."
             )
         xs = [as_tensor(each) for each in inputs]
@@ -99,7 +99,7 @@ class Concatenate(_Merge):
         self.axis = axis
 
     def call(self, inputs: Any) -> Tensor:
-        xs = self._list(inputs, 1)
+        xs = self._list(inputs)
         try:
             return shaping.concat(xs, self.axis)
         except ShapeError as error:
@@ -126,6 +126,10 @@ class Dot(_Merge):
 
     def __init__(self, axes: Any, normalize: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        if not isinstance(axes, (int, list, tuple)):
+            raise DTypeError(f"`axes` of Dot must be an integer or two of them, received {axes!r}.")
+        if not isinstance(axes, int) and (len(axes) != 2 or not all(isinstance(each, int) for each in axes)):
+            raise InvalidArgumentError(f"`axes` of Dot must be an integer or two of them, received {axes!r}.")
         self.axes = list(axes) if isinstance(axes, tuple) else axes
         self.normalize = normalize
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from minitrain import constraints, initializers, regularizers
 from minitrain.engine.convert import as_tensor
 from minitrain.engine.tensor import Tensor
-from minitrain.errors import InvalidArgumentError
+from minitrain.errors import DTypeError, InvalidArgumentError
 from minitrain.layers.base import REGISTRY, Layer
-from minitrain.ops.elementwise import cast, rsqrt, square
+from minitrain.ops.elementwise import cast, clip_by_value, rsqrt, sqrt, square, stop_gradient
 from minitrain.ops.neural import batch_normalization, l2_normalize, moments
 from minitrain.ops.reduction import reduce_mean, reduce_sum
 from minitrain.ops.shaping import reshape
@@ -76,6 +78,10 @@ class BatchNormalization(ScaledLayer):
 
     In inference, and where trainable is False, the moving averages of both are used, which training updates by
     moving = momentum * moving + (1 - momentum) * batch. Source: Ioffe and Szegedy (2015), algorithms 1 and 2.
+
+    `renorm`: what training gives is corrected towards averages of its own, of momentum `renorm_momentum`: scaled by r
+    and moved by d, which `renorm_clipping` limits with "rmin", "rmax" and "dmax". Source: Ioffe (2017), algorithm 1.
+    `synchronized` is taken for Keras's sake.
     """
 
     supports_masking = True
@@ -91,10 +97,36 @@ class BatchNormalization(ScaledLayer):
         gamma_initializer: Any = "ones",
         moving_mean_initializer: Any = "zeros",
         moving_variance_initializer: Any = "ones",
+        beta_regularizer: Any = None,
+        gamma_regularizer: Any = None,
+        beta_constraint: Any = None,
+        gamma_constraint: Any = None,
+        renorm: bool = False,
+        renorm_clipping: dict[str, float] | None = None,
+        renorm_momentum: float = 0.99,
+        synchronized: bool = False,
         **kwargs: Any,
     ) -> None:
-        super().__init__(axis, epsilon, center, scale, beta_initializer, gamma_initializer, **kwargs)
+        super().__init__(
+            axis,
+            epsilon,
+            center,
+            scale,
+            beta_initializer,
+            gamma_initializer,
+            beta_regularizer,
+            gamma_regularizer,
+            beta_constraint,
+            gamma_constraint,
+            **kwargs,
+        )
+        if not isinstance(axis, int):
+            raise DTypeError(f"`axis` of BatchNormalization must be an integer, received {axis!r}.")
         self.momentum = float(momentum)
+        self.renorm = renorm
+        self.renorm_clipping = _clipping(renorm_clipping)
+        self.renorm_momentum = renorm_momentum
+        self.synchronized = synchronized
         self.moving_mean_initializer = initializers.get(moving_mean_initializer)
         self.moving_variance_initializer = initializers.get(moving_variance_initializer)
 
@@ -105,6 +137,10 @@ class BatchNormalization(ScaledLayer):
         self.moving_variance = self.add_weight(
             size, self.moving_variance_initializer, trainable=False, name="moving_variance"
         )
+        if self.renorm:
+            self.moving_stddev = self.add_weight(size, "ones", trainable=False, name="moving_stddev")
+            self.renorm_mean = self.add_weight(size, "zeros", trainable=False, name="renorm_mean")
+            self.renorm_stddev = self.add_weight(size, "ones", trainable=False, name="renorm_stddev")
         self.built = True
 
     def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Tensor:
@@ -116,8 +152,11 @@ class BatchNormalization(ScaledLayer):
         if training and self.trainable:
             axes = [each for each in range(x.ndim) if each != axis]
             mean, variance = moments(x, axes) if mask is None else _masked_moments(x, axes, mask)
-            for moving, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
-                moving.assign(moving * self.momentum + batch * (1.0 - self.momentum))
+            if self.renorm:
+                mean, variance = self._renormed(mean, variance)
+            else:
+                _move(self.moving_mean, mean, self.momentum)
+                _move(self.moving_variance, variance, self.momentum)
         else:
             mean, variance = as_tensor(self.moving_mean), as_tensor(self.moving_variance)
         gamma, beta = self.gamma, self.beta
@@ -127,6 +166,39 @@ class BatchNormalization(ScaledLayer):
             mean, variance = reshape(mean, shape), reshape(variance, shape)
             gamma, beta = (None if each is None else reshape(each, shape) for each in (gamma, beta))
         return batch_normalization(x, mean, variance, beta, gamma, self.epsilon)
+
+    def _renormed(self, mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
+        """The mean and variance by which the batch's gets (x - mean) / deviation * r + d; moves all averages."""
+        deviation = sqrt(variance + self.epsilon)
+        limits = self.renorm_clipping
+        r = stop_gradient(deviation / self.renorm_stddev)
+        d = stop_gradient((mean - self.renorm_mean) / self.renorm_stddev)
+        r = clip_by_value(r, limits.get("rmin", 0.0), limits.get("rmax", np.inf))
+        d = clip_by_value(d, -limits.get("dmax", np.inf), limits.get("dmax", np.inf))
+        _move(self.moving_mean, mean, self.momentum)
+        _move(self.moving_stddev, deviation, self.momentum)
+        self.moving_variance.assign(square(self.moving_stddev) - self.epsilon)
+        _move(self.renorm_mean, mean, self.renorm_momentum)
+        _move(self.renorm_stddev, deviation, self.renorm_momentum)
+        scaled = deviation / r
+        return mean - d * scaled, square(scaled) - self.epsilon
+
+
+def _move(moving: Any, batch: Tensor, momentum: float) -> None:
+    moving.assign(moving * momentum + batch * (1.0 - momentum))
+
+
+def _clipping(limits: dict[str, float] | None) -> dict[str, float]:
+    """The limits of r and d, checked."""
+    limits = dict(limits or {})
+    unknown = limits.keys() - {"rmin", "rmax", "dmax"}
+    rmin, rmax, dmax = (limits.get(name, usual) for name, usual in (("rmin", 0.0), ("rmax", np.inf), ("dmax", 0.0)))
+    if unknown or not 0 <= rmin <= rmax or dmax < 0:
+        raise InvalidArgumentError(
+            "`renorm_clipping` of BatchNormalization takes 'rmin' and 'rmax', 0 <= rmin <= rmax, and 'dmax' of 0 or "
+            f"more, received {limits!r}."
+        )
+    return limits
 
 
 def _masked_moments(x: Tensor, axes: list[int], mask: Any) -> tuple[Tensor, Tensor]:
@@ -166,8 +238,8 @@ class GroupNormalization(ScaledLayer):
 
     supports_masking = True
 
-    def __init__(self, groups: int = 32, axis: int = -1, **kwargs: Any) -> None:
-        super().__init__(axis, **kwargs)
+    def __init__(self, groups: int = 32, axis: int = -1, *args: Any, **kwargs: Any) -> None:
+        super().__init__(axis, *args, **kwargs)
         self.groups = groups
 
     def build(self, input_shape: Any) -> None:

@@ -5,18 +5,23 @@
 
 from __future__ import annotations
 
-import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from math import prod
+from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from minitrain.configuration import serialize
 from minitrain.engine.convert import as_tensor, to_array, to_dtype
 from minitrain.engine.program.record import LOOK_UP
 from minitrain.engine.tensor import Tensor, TensorLike
-from minitrain.errors import DTypeError, InvalidArgumentError
+from minitrain.errors import DTypeError, InvalidArgumentError, ShapeError
 from minitrain.layers.base import REGISTRY, Layer
+from minitrain.layers.fingerprints import fingerprint
+from minitrain.nest import as_list
 from minitrain.ops.elementwise import cast, maximum, sqrt
 from minitrain.ops.shaping import reshape
 
@@ -72,9 +77,31 @@ class Normalization(Layer):
         if (mean is None) != (variance is None):
             raise InvalidArgumentError("`mean` and `variance` of Normalization must be given together, or neither.")
         self.axis = list(axis) if isinstance(axis, tuple) else axis
-        self.mean = mean
-        self.variance = variance
+        self.input_mean = mean
+        self.input_variance = variance
         self.invert = invert
+
+    @property
+    def mean(self) -> Any:
+        """The mean, with an axis of size 1 for each that it is of; None before it is known."""
+        return self._known("mean")
+
+    @property
+    def variance(self) -> Any:
+        """The variance, as `mean`."""
+        return self._known("variance")
+
+    def _known(self, name: str) -> Any:
+        if not self.built:
+            return None
+        given = getattr(self, f"input_{name}")
+        if given is None:
+            return reshape(getattr(self, f"adapt_{name}"), self._shape)
+        values = np.broadcast_to(np.asarray(given, self.dtype).reshape(-1), (prod(self._shape),))
+        return Tensor(values.reshape(self._shape))
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"mean": serialize(self.input_mean), "variance": serialize(self.input_variance)}
 
     def _kept(self, ndim: int) -> tuple[int, ...]:
         axes = () if self.axis is None else (self.axis,) if isinstance(self.axis, int) else tuple(self.axis)
@@ -82,10 +109,21 @@ class Normalization(Layer):
 
     def build(self, input_shape: Any) -> None:
         ndim = len(input_shape)
+        axes = as_list(self.axis)
+        if any(not -ndim <= each < ndim for each in axes):
+            raise InvalidArgumentError(f"`axis` of layer '{self.name}' must lie in [{-ndim}, {ndim}), received {axes}.")
         kept = self._kept(ndim)
+        if any(input_shape[each] is None for each in kept):
+            raise ShapeError(f"Layer '{self.name}' needs known sizes on its axes {list(kept)}, received {input_shape}.")
         self._shape = tuple(input_shape[each] if each in kept else 1 for each in range(ndim))
         size = tuple(input_shape[each] for each in kept)
-        if self.mean is None:
+        given = (self.input_mean, self.input_variance)
+        if self.input_mean is not None and not {np.size(each) for each in given} <= {1, prod(size)}:
+            raise ShapeError(
+                f"Layer '{self.name}' has mean and variance of shapes {np.shape(self.input_mean)} and "
+                f"{np.shape(self.input_variance)} for inputs of shape {tuple(input_shape)}, which need {size}."
+            )
+        if self.input_mean is None:
             self.adapt_mean = self.add_weight(size, "zeros", trainable=False, name="mean")
             self.adapt_variance = self.add_weight(size, "ones", trainable=False, name="variance")
             self.count = self.add_weight((), "zeros", dtype="int64", trainable=False, name="count")
@@ -108,7 +146,7 @@ class Normalization(Layer):
             count += int(np.prod([x.shape[each] for each in others], dtype=np.int64))
         if not count:
             raise InvalidArgumentError(f"`adapt` of layer '{self.name}' received no data.")
-        if self.mean is not None:
+        if self.input_mean is not None:
             raise InvalidArgumentError(f"Layer '{self.name}' has its mean and variance given: it cannot be adapted.")
         if not self.built:
             self.build((None, *shape[1:]) if 0 not in self._kept(len(shape)) else shape)
@@ -119,11 +157,11 @@ class Normalization(Layer):
 
     def _statistics(self, x: Tensor) -> tuple[Tensor, Tensor]:
         dtype = x._array.dtype
-        if self.mean is None:
+        if self.input_mean is None:
             shape = (1,) * (x.ndim - len(self._shape)) + self._shape
             mean, variance = reshape(self.adapt_mean, shape), reshape(self.adapt_variance, shape)
         else:
-            mean, variance = (np.asarray(each) for each in (self.mean, self.variance))
+            mean, variance = (np.asarray(each) for each in (self.input_mean, self.input_variance))
             if self.axis is not None and mean.ndim == 1:
                 shape = tuple(size if each in self._kept(x.ndim) else 1 for each, size in enumerate(x.shape))
                 mean, variance = (
@@ -148,38 +186,62 @@ def looked_up(inputs: Any) -> Any:
     return x._array
 
 
-def encode(indices: Any, size: int, mode: str, dtype: str, weights: Any = None) -> Tensor:
-    """Integers as they are ("int"), or as rows of `size`: "one_hot", "multi_hot" or "count" over the last axis."""
+def encode(indices: Any, size: int, mode: str, dtype: str, weights: Any = None, idf: Any = None) -> Tensor:
+    """Integers as they are ("int"), or as rows of `size`: see OUTPUT_MODES.
+
+    "one_hot" is a row for each integer; "multi_hot", "count" and "tf_idf", the count times `idf`, are one for the last
+    axis. `weights`: what each integer counts for.
+    """
     if mode == "int":
-        return Tensor(np.asarray(indices, np.int64))
-    indices = np.asarray(indices)
-    if mode == "one_hot":
-        if indices.ndim > 1 and indices.shape[-1] == 1:
-            indices = indices[..., 0]
-        return Tensor((indices[..., None] == np.arange(size)).astype(dtype))
+        return Tensor(np.asarray(indices, dtype))
     rows = np.atleast_1d(indices)
-    rows = rows[:, None] if rows.ndim == 1 and mode != "count" and indices.ndim == 0 else rows
+    if mode == "one_hot":
+        if rows.ndim > 1 and rows.shape[-1] == 1:
+            rows = rows[..., 0]
+        return Tensor((rows[..., None] == np.arange(size)).astype(dtype))
     hits = (rows[..., None] == np.arange(size)).astype(np.float64)
     if weights is not None:
         hits = hits * np.asarray(weights)[..., None]
     out = hits.sum(-2)
+    if mode == "tf_idf":
+        out *= np.pad(idf, (0, size - len(idf)))
     return Tensor((out > 0 if mode == "multi_hot" else out).astype(dtype))
 
 
-MODES = ("int", "one_hot", "multi_hot", "count")
+OUTPUT_MODES = ("int", "one_hot", "multi_hot", "count")
 
 
-def _mode(mode: str, layer: str) -> str:
-    if mode not in MODES:
-        raise InvalidArgumentError(f"`output_mode` of {layer} must be one of {MODES}, received {mode!r}.")
+def output_mode_of(mode: str, layer: str, modes: tuple[str, ...] = OUTPUT_MODES) -> str:
+    """The mode, where it is among those that a layer has."""
+    if mode not in modes:
+        raise InvalidArgumentError(f"`output_mode` of {layer} must be one of {modes}, received {mode!r}.")
     return mode
+
+
+def _summary(values: Any, epsilon: float) -> Any:
+    """Values, in order, and what each stands for, a fraction `epsilon` of them at least: (2, k)"""
+    ordered = np.sort(np.asarray(values, np.float32).reshape(-1))
+    share = ordered.size * epsilon
+    kept = ordered[max(int(share) - 1, 0) :: max(int(share), 1)].astype(np.float64)
+    return np.stack([kept, np.full_like(kept, max(share, 1.0))])
+
+
+def _compressed(summary: Any, epsilon: float) -> Any:
+    """A summary of at most 1 / epsilon values, by interpolation between the quantiles."""
+    if summary.shape[1] * epsilon < 1:
+        return summary
+    total = summary[1].cumsum()
+    at = epsilon + np.arange(0.0, 1.0, epsilon)
+    values, sums = (np.interp(at, total / total[-1], each) for each in (summary[0], total))
+    return np.stack([values, np.diff(sums, prepend=0.0)])
 
 
 @REGISTRY.register()
 class Discretization(Layer):
     """The number of the bin that each number falls into: boundaries b1 < b2 < ... make bins (-inf, b1), [b1, b2), ...
 
-    `bin_boundaries` are given, or `adapt` learns those that make `num_bins` bins of equal size.
+    `bin_boundaries` are given, or `adapt` learns those that make `num_bins` bins of about equal size, from at most
+    1 / `epsilon` quantiles of the data.
     """
 
     def __init__(
@@ -197,22 +259,30 @@ class Discretization(Layer):
         self.bin_boundaries = None if bin_boundaries is None else [float(each) for each in bin_boundaries]
         self.num_bins = num_bins
         self.epsilon = epsilon
-        self.output_mode = _mode(output_mode, "Discretization")
+        if num_bins is not None and num_bins < 0:
+            raise InvalidArgumentError(f"`num_bins` of Discretization must be 0 or more, received {num_bins!r}.")
+        self.output_mode = output_mode_of(output_mode, "Discretization")
         self.sparse = sparse
 
     def adapt(self, data: Any) -> None:
         """Learn the boundaries: the quantiles of the data."""
         if self.num_bins is None:
             raise InvalidArgumentError(f"Layer '{self.name}' has its boundaries given: it cannot be adapted.")
-        values = np.concatenate([np.asarray(each, np.float64).reshape(-1) for each in _batches(data)])
-        self.bin_boundaries = np.quantile(values, np.arange(1, self.num_bins) / self.num_bins).tolist()
+        summary = np.empty((2, 0))
+        for batch in _batches(data):
+            both = np.concatenate([summary, _summary(batch, self.epsilon)], axis=1)
+            summary = _compressed(both[:, both[0].argsort(kind="stable")], self.epsilon)
+        if not summary.size:
+            raise InvalidArgumentError(f"`adapt` of layer '{self.name}' received no data.")
+        self.bin_boundaries = _compressed(summary, 1.0 / self.num_bins)[0, :-1].tolist()
 
     def call(self, inputs: Any) -> Tensor:
         if self.bin_boundaries is None:
             raise InvalidArgumentError(f"Layer '{self.name}' has no boundaries yet: call `adapt` first.")
         x = looked_up(inputs)
         bins = np.searchsorted(np.asarray(self.bin_boundaries, np.float64), x.astype(np.float64), side="right")
-        return encode(bins, len(self.bin_boundaries) + 1, self.output_mode, self.dtype)
+        dtype = "int32" if self.output_mode == "int" else self.dtype
+        return encode(bins, len(self.bin_boundaries) + 1, self.output_mode, dtype)
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
@@ -223,14 +293,16 @@ class Discretization(Layer):
 class CategoryEncoding(Layer):
     """Integers below `num_tokens` as rows: "one_hot", "multi_hot" or "count" over the last axis."""
 
-    def __init__(self, num_tokens: int, output_mode: str = "multi_hot", sparse: bool = False, **kwargs: Any) -> None:
+    def __init__(
+        self, num_tokens: int | None = None, output_mode: str = "multi_hot", sparse: bool = False, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         if not isinstance(num_tokens, int) or num_tokens <= 0:
             raise InvalidArgumentError(
                 f"`num_tokens` of CategoryEncoding must be a positive integer, received {num_tokens!r}."
             )
         self.num_tokens = num_tokens
-        self.output_mode = _mode(output_mode, "CategoryEncoding")
+        self.output_mode = output_mode_of(output_mode, "CategoryEncoding", OUTPUT_MODES[1:])
         self.sparse = sparse
 
     def call(self, inputs: Any, count_weights: Any = None) -> Tensor:
@@ -239,42 +311,60 @@ class CategoryEncoding(Layer):
             raise InvalidArgumentError(
                 f"Layer '{self.name}' expects integers in [0, {self.num_tokens}), received {ids.min()} to {ids.max()}."
             )
+        if count_weights is not None and self.output_mode != "count":
+            raise InvalidArgumentError(
+                f"Layer '{self.name}' takes `count_weights` with output_mode='count' alone, not {self.output_mode!r}."
+            )
         weights = None if count_weights is None else as_tensor(count_weights)._array
         return encode(ids, self.num_tokens, self.output_mode, self.dtype, weights)
 
 
 class _Lookup(Layer):
-    """A table from tokens to integers: an optional mask token, out-of-vocabulary indices, then the vocabulary."""
+    """A table from tokens to integers: an optional mask token, out-of-vocabulary indices, then the vocabulary.
+
+    `vocabulary`: the tokens, or the name of a text file with one a line. `output_mode` "tf_idf" gives counts times
+    `idf_weights`, one for each token, which `adapt` learns; a token outside the vocabulary has their mean.
+    """
 
     _takes_any_input = True
 
     def __init__(
         self,
-        max_tokens: int | None = None,
-        num_oov_indices: int = 1,
-        mask_token: Any = None,
-        oov_token: Any = None,
-        vocabulary: Any = None,
-        invert: bool = False,
-        output_mode: str = "int",
-        pad_to_max_tokens: bool = False,
+        max_tokens: int | None,
+        num_oov_indices: int,
+        mask_token: Any,
+        oov_token: Any,
+        vocabulary: Any,
+        idf_weights: Any,
+        invert: bool,
+        output_mode: str,
+        pad_to_max_tokens: bool,
+        sparse: bool,
         **kwargs: Any,
     ) -> None:
+        kind = type(self).__name__
+        self.output_mode = output_mode_of(output_mode, kind, (*OUTPUT_MODES, "tf_idf"))
+        kwargs["dtype"] = None if output_mode == "tf_idf" else "int64"
         super().__init__(**kwargs)
+        if max_tokens is not None and max_tokens <= 1:
+            raise InvalidArgumentError(f"`max_tokens` of {kind} must be above 1, received {max_tokens!r}.")
         if num_oov_indices < 0:
             raise InvalidArgumentError(f"`num_oov_indices` must be 0 or more, received {num_oov_indices!r}.")
         if invert and output_mode != "int":
             raise InvalidArgumentError("`output_mode` must be 'int' with `invert`.")
+        if sparse:
+            raise InvalidArgumentError(f"`sparse` of {kind} must be False: there are no sparse tensors here.")
         self.max_tokens = max_tokens
         self.num_oov_indices = num_oov_indices
         self.mask_token = mask_token
         self.oov_token = oov_token
         self.invert = invert
-        self.output_mode = _mode(output_mode, type(self).__name__)
+        self.sparse = sparse
         self.pad_to_max_tokens = pad_to_max_tokens
         self.vocabulary: list[Any] | None = None
+        self.idf_weights: list[float] | None = None
         if vocabulary is not None:
-            self.set_vocabulary(vocabulary)
+            self.set_vocabulary(vocabulary, idf_weights)
 
     def _token(self, value: Any) -> Any:
         raise NotImplementedError  # subclasses do
@@ -288,28 +378,62 @@ class _Lookup(Layer):
         """The index of the first token of the vocabulary. One-hot rows have no column for the mask."""
         return self.num_oov_indices + (self.mask_token is not None and self.output_mode == "int")
 
-    def set_vocabulary(self, vocabulary: Any) -> None:
+    def set_vocabulary(self, vocabulary: Any, idf_weights: Any = None) -> None:
         """Replace the vocabulary; special tokens at its beginning are taken for what they are."""
+        if isinstance(vocabulary, (str, PathLike)):
+            vocabulary = _lines(vocabulary)
+        if (idf_weights is not None) != (self.output_mode == "tf_idf"):
+            raise InvalidArgumentError(
+                f"Layer '{self.name}' needs `idf_weights` with output_mode='tf_idf', and with no other: its mode is "
+                f"{self.output_mode!r}, received {idf_weights!r}."
+            )
         tokens = [self._token(each) for each in np.asarray(vocabulary).reshape(-1).tolist()]
+        weights = None if idf_weights is None else np.asarray(idf_weights, np.float64).tolist()
+        if not tokens:
+            raise InvalidArgumentError(f"The vocabulary of layer '{self.name}' must not be empty.")
+        if weights is not None and len(weights) != len(tokens):
+            raise InvalidArgumentError(f"Expected {len(tokens)} `idf_weights`, received {len(weights)}.")
         specials = ([self.mask_token] if self.mask_token is not None else []) + [self.oov_token] * self.num_oov_indices
         if tokens[: len(specials)] == specials and specials:
             tokens = tokens[len(specials) :]
+            weights = None if weights is None else weights[len(specials) :]
+        if self.mask_token is not None and self.mask_token in tokens:
+            raise InvalidArgumentError(
+                f"The mask token {self.mask_token!r} stands within the vocabulary of layer '{self.name}'. Leave it "
+                "out, or begin the vocabulary with all special tokens."
+            )
+        self._keep(tokens, weights)
+
+    def _keep(self, tokens: list[Any], weights: list[float] | None) -> None:
         if len(set(tokens)) != len(tokens):
             twice = [token for token, times in Counter(tokens).items() if times > 1]
             raise InvalidArgumentError(f"The vocabulary of layer '{self.name}' holds tokens twice: {twice[:5]}.")
+        if self.max_tokens is not None and self._first + len(tokens) > self.max_tokens:
+            raise InvalidArgumentError(
+                f"The vocabulary of layer '{self.name}' has {self._first + len(tokens)} tokens, special ones included, "
+                f"more than `max_tokens`, {self.max_tokens}."
+            )
         self.vocabulary = tokens
+        self.idf_weights = weights
         self._index = {token: place for place, token in enumerate(tokens)}
 
     def adapt(self, data: Any) -> None:
         """Learn the vocabulary: the tokens in falling frequency, at most max_tokens with the special ones."""
         counts: Counter[Any] = Counter()
+        holding: Counter[Any] = Counter()  # in how many documents, rows of the data, a token stands
+        documents = 0
         for batch in _batches(data):
-            counts.update(self._token(each) for each in batch.reshape(-1).tolist())
+            rows = [[self._token(each) for each in row.reshape(-1).tolist()] for row in np.atleast_2d(batch)]
+            documents += len(rows)
+            for row in rows:
+                counts.update(row)
+                holding.update(set(row))
         for special in (self.mask_token, self.oov_token):
             counts.pop(special, None)
         ranked = sorted(sorted(counts, reverse=True), key=lambda token: -counts[token])
-        room = None if self.max_tokens is None else self.max_tokens - self._first
-        self.set_vocabulary(ranked[:room])
+        ranked = ranked[: None if self.max_tokens is None else self.max_tokens - self._first]
+        idf = [float(np.log1p(documents / (1 + holding[each]))) for each in ranked]
+        self._keep(ranked, idf if self.output_mode == "tf_idf" else None)
 
     def get_vocabulary(self, include_special_tokens: bool = True) -> list[Any]:
         """The tokens in the order of their indices."""
@@ -351,7 +475,16 @@ class _Lookup(Layer):
             return np.array(known).reshape(values.shape)
         found = np.array([self._lookup(each) for each in values.reshape(-1).tolist()], np.int64).reshape(values.shape)
         size = self.max_tokens if self.pad_to_max_tokens and self.max_tokens else self.vocabulary_size()
-        return encode(found, size, self.output_mode, self.dtype)
+        weights = self.idf_weights or []
+        idf = [float(np.mean(weights or [0.0]))] * self.num_oov_indices + weights
+        return encode(found, size, self.output_mode, self.dtype, idf=idf)
+
+
+def _lines(path: Any) -> list[str]:
+    try:
+        return Path(path).read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError as error:
+        raise InvalidArgumentError(f"There is no vocabulary file {str(path)!r}.") from error
 
 
 @REGISTRY.register()
@@ -365,15 +498,34 @@ class StringLookup(_Lookup):
         mask_token: str | None = None,
         oov_token: str = "[UNK]",
         vocabulary: Any = None,
+        idf_weights: Any = None,
+        invert: bool = False,
+        output_mode: str = "int",
+        pad_to_max_tokens: bool = False,
+        sparse: bool = False,
+        encoding: str = "utf-8",
         **kwargs: Any,
     ) -> None:
-        super().__init__(max_tokens, num_oov_indices, mask_token, oov_token, vocabulary, **kwargs)
+        super().__init__(
+            max_tokens,
+            num_oov_indices,
+            mask_token,
+            oov_token,
+            vocabulary,
+            idf_weights,
+            invert,
+            output_mode,
+            pad_to_max_tokens,
+            sparse,
+            **kwargs,
+        )
+        self.encoding = encoding
 
     def _token(self, value: Any) -> str:
         return value.decode() if isinstance(value, bytes) else str(value)
 
     def _bucket(self, token: str) -> int:
-        return zlib.crc32(token.encode())
+        return fingerprint(token.encode())
 
 
 @REGISTRY.register()
@@ -387,9 +539,28 @@ class IntegerLookup(_Lookup):
         mask_token: int | None = None,
         oov_token: int = -1,
         vocabulary: Any = None,
+        vocabulary_dtype: str = "int64",
+        idf_weights: Any = None,
+        invert: bool = False,
+        output_mode: str = "int",
+        sparse: bool = False,
+        pad_to_max_tokens: bool = False,
         **kwargs: Any,
     ) -> None:
-        super().__init__(max_tokens, num_oov_indices, mask_token, oov_token, vocabulary, **kwargs)
+        super().__init__(
+            max_tokens,
+            num_oov_indices,
+            mask_token,
+            oov_token,
+            vocabulary,
+            idf_weights,
+            invert,
+            output_mode,
+            pad_to_max_tokens,
+            sparse,
+            **kwargs,
+        )
+        self.vocabulary_dtype = vocabulary_dtype
 
     def _token(self, value: Any) -> int:
         return int(value)

@@ -14,18 +14,24 @@ from minitrain.engine.tensor import Tensor
 from minitrain.errors import InvalidArgumentError, ShapeError
 from minitrain.layers.base import REGISTRY, Layer
 from minitrain.ops.elementwise import cast
-from minitrain.ops.random import Generator, dropout_from, get_global_generator
+from minitrain.ops.random import Generator, SeedGenerator, dropout_from, get_global_generator
 from minitrain.regularizers import L1L2
 
 
 class RandomLayer(Layer):
-    """A layer with a stream of random numbers of its own, from `seed` or from one that the global stream gives."""
+    """A layer with a stream of random numbers of its own, from `seed` or from one that the global stream gives.
+
+    A SeedGenerator as `seed` is drawn from.
+    """
 
     supports_masking = True
 
-    def __init__(self, seed: int | None = None, **kwargs: Any) -> None:
+    def __init__(self, seed: Any = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.seed = seed
+        if isinstance(seed, SeedGenerator):
+            self.generator = seed.generator
+            return
         start = int(get_global_generator().uniform((), 0, 2**31 - 1, "int32").numpy()) if seed is None else seed
         self.generator = Generator(start)
 
@@ -46,6 +52,8 @@ class Dropout(RandomLayer):
     def __init__(self, rate: float, noise_shape: Any = None, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(seed, **kwargs)
         self.rate = _rate(rate, type(self).__name__)
+        if noise_shape is not None and not isinstance(noise_shape, (list, tuple)):
+            raise InvalidArgumentError(f"`noise_shape` of Dropout must be a tuple of sizes, received {noise_shape!r}.")
         self.noise_shape = noise_shape
 
     def _shape(self, x: Tensor) -> Any:
@@ -62,13 +70,17 @@ class Dropout(RandomLayer):
 
 class _SpatialDropout(Dropout):
     ndim = 0
+    data_format = "channels_last"
 
     def __init__(self, rate: float, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(rate, None, seed, **kwargs)
 
     def _shape(self, x: Tensor) -> Any:
         self.need(x.ndim == self.ndim, f"{self.ndim} axes", x.shape)
-        return (x.shape[0], *(1,) * (self.ndim - 2), x.shape[-1])
+        alike = (1,) * (self.ndim - 2)
+        if self.data_format == "channels_first":
+            return (*x.shape[:2], *alike)
+        return (x.shape[0], *alike, x.shape[-1])
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
@@ -88,6 +100,17 @@ class SpatialDropout2D(_SpatialDropout):
     """Dropout of whole channels: (n, h, w, c). Source: Tompson et al. (2015)."""
 
     ndim = 4
+
+    def __init__(self, rate: float, data_format: str | None = None, seed: int | None = None, **kwargs: Any) -> None:
+        super().__init__(rate, seed, **kwargs)
+        self.data_format = data_format or "channels_last"
+
+
+@REGISTRY.register()
+class SpatialDropout3D(SpatialDropout2D):
+    """Dropout of whole channels: (n, d, h, w, c). Source: Tompson et al. (2015)."""
+
+    ndim = 5
 
 
 @REGISTRY.register()

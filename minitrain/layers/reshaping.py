@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import prod
 from typing import Any
 
-from minitrain.engine.convert import as_tensor
+import numpy as np
+
+from minitrain.engine.convert import as_tensor, to_dtype
+from minitrain.engine.symbolic import KerasTensor
 from minitrain.engine.tensor import Tensor
-from minitrain.errors import InvalidArgumentError
+from minitrain.errors import DTypeError, InvalidArgumentError
 from minitrain.layers.base import REGISTRY, Layer, tuple_of
+from minitrain.ops.linear import einsum
 from minitrain.ops.shaping import expand_dims, pad, repeat, reshape, tile, transpose
 
 
@@ -34,12 +39,21 @@ class Reshape(Layer):
     def __init__(self, target_shape: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.target_shape = (target_shape,) if isinstance(target_shape, int) else tuple(target_shape)
+        if self.target_shape.count(-1) > 1:
+            raise InvalidArgumentError(f"`target_shape` of Reshape may hold -1 once, received {self.target_shape}.")
+
+    def _draw(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if None not in args[0].shape[1:]:
+            return super()._draw(args, kwargs)
+        # Examples of an open axis need not fill the target shape.
+        shape = (args[0].shape[0], *(None if each == -1 else each for each in self.target_shape))
+        return self._declare(args, kwargs, KerasTensor(shape, args[0].dtype))
 
     def call(self, inputs: Any) -> Tensor:
         x = as_tensor(inputs)
         target, size = self.target_shape, prod(x.shape[1:])
         known = prod(each for each in target if each != -1)
-        fits = target.count(-1) <= 1 and (known == size if -1 not in target else known > 0 and size % known == 0)
+        fits = known == size if -1 not in target else known > 0 and size % known == 0
         self.need(fits, f"{known} elements a sample, for the target shape {target}", x.shape)
         return reshape(x, (x.shape[0], *(size // known if each == -1 else each for each in target)))
 
@@ -67,7 +81,7 @@ class RepeatVector(Layer):
     def __init__(self, n: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if not isinstance(n, int):
-            raise InvalidArgumentError(f"`n` of RepeatVector must be an integer, received {n!r}.")
+            raise DTypeError(f"`n` of RepeatVector must be an integer, received {n!r}.")
         self.n = n
 
     def call(self, inputs: Any) -> Tensor:
@@ -83,7 +97,10 @@ def _pairs(value: Any, n: int, name: str) -> tuple[tuple[int, int], ...]:
         values = (values,)
     if len(values) != n:
         raise InvalidArgumentError(f"`{name}` must be an integer or {n} integers or pairs, received {value!r}.")
-    return tuple((each, each) if isinstance(each, int) else tuple_of(each, 2, name) for each in values)  # type: ignore[misc]
+    pairs = tuple((each, each) if isinstance(each, int) else tuple_of(each, 2, name) for each in values)
+    if any(each < 0 for pair in pairs for each in pair):
+        raise InvalidArgumentError(f"`{name}` must hold integers of 0 or more, received {value!r}.")
+    return pairs  # type: ignore[return-value]  # of two each
 
 
 class _Spatial(Layer):
@@ -135,6 +152,16 @@ class Cropping2D(_Cropping):
         super().__init__(cropping, data_format=data_format, **kwargs)
 
 
+@REGISTRY.register()
+class Cropping3D(_Cropping):
+    """Without `cropping` planes at each side: (n, d, h, w, c)"""
+
+    rank = 3
+
+    def __init__(self, cropping: Any = ((1, 1), (1, 1), (1, 1)), data_format: str | None = None, **kwargs: Any) -> None:
+        super().__init__(cropping, data_format=data_format, **kwargs)
+
+
 class _ZeroPadding(_Spatial):
     def __init__(self, padding: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -167,6 +194,16 @@ class ZeroPadding2D(_ZeroPadding):
 
 
 @REGISTRY.register()
+class ZeroPadding3D(_ZeroPadding):
+    """With `padding` zeros at each side: (n, d, h, w, c)"""
+
+    rank = 3
+
+    def __init__(self, padding: Any = ((1, 1), (1, 1), (1, 1)), data_format: str | None = None, **kwargs: Any) -> None:
+        super().__init__(padding, data_format=data_format, **kwargs)
+
+
+@REGISTRY.register()
 class UpSampling1D(Layer):
     """Each step repeated `size` times: (n, t, c)"""
 
@@ -180,9 +217,37 @@ class UpSampling1D(Layer):
         return repeat(x, self.size, axis=1)
 
 
+def _hat(x: Any) -> Any:
+    return np.maximum(1.0 - np.abs(x), 0.0)
+
+
+def _cubic(x: Any) -> Any:
+    """Source: Keys (1981), with a = -1/2."""
+    x = np.abs(x)
+    near, far = (1.5 * x - 2.5) * x * x + 1.0, ((2.5 - 0.5 * x) * x - 4.0) * x + 2.0
+    return np.where(x < 1.0, near, np.where(x < 2.0, far, 0.0))
+
+
+def _lanczos(radius: int) -> Callable[[Any], Any]:
+    return lambda x: np.where(np.abs(x) < radius, np.sinc(x) * np.sinc(x / radius), 0.0)
+
+
+KERNELS = {"bilinear": _hat, "bicubic": _cubic, "lanczos3": _lanczos(3), "lanczos5": _lanczos(5)}
+
+
+def _weights(n: int, times: int, kernel: Callable[[Any], Any]) -> Any:
+    """What each of n points weighs in each of n * times points between them: (n * times, n), rows of sum 1."""
+    at = (np.arange(n * times) + 0.5) / times - 0.5
+    weights = kernel(at[:, None] - np.arange(n))
+    return weights / weights.sum(1, keepdims=True)
+
+
 @REGISTRY.register()
 class UpSampling2D(_Spatial):
-    """Each row and column repeated `size` times: (n, h, w, c). `interpolation`: "nearest"."""
+    """`size` times as many rows and columns: (n, h, w, c)
+
+    `interpolation`: "nearest" repeats them, "bilinear", "bicubic", "lanczos3" and "lanczos5" are smooth.
+    """
 
     rank = 2
 
@@ -190,12 +255,42 @@ class UpSampling2D(_Spatial):
         self, size: Any = (2, 2), data_format: str | None = None, interpolation: str = "nearest", **kwargs: Any
     ) -> None:
         super().__init__(data_format=data_format, **kwargs)
-        if interpolation != "nearest":
-            raise InvalidArgumentError(f"`interpolation` must be 'nearest', received {interpolation!r}.")
+        if interpolation != "nearest" and interpolation not in KERNELS:
+            raise InvalidArgumentError(
+                f"`interpolation` must be 'nearest' or one of {', '.join(map(repr, KERNELS))}, received "
+                f"{interpolation!r}."
+            )
         self.size = tuple_of(size, 2, "size")
         self.interpolation = interpolation
 
     def call(self, inputs: Any) -> Tensor:
         x = as_tensor(inputs)
         first = self._first(x)
-        return repeat(repeat(x, self.size[0], axis=first), self.size[1], axis=first + 1)
+        if self.interpolation == "nearest":
+            return repeat(repeat(x, self.size[0], axis=first), self.size[1], axis=first + 1)
+        kernel = KERNELS[self.interpolation]
+        rows, columns = (
+            to_dtype(Tensor(_weights(x.shape[first + place], times, kernel)), x._array.dtype)
+            for place, times in enumerate(self.size)
+        )
+        if self.data_format == "channels_first":
+            return einsum("ncpw,qw->ncpq", einsum("nchw,ph->ncpw", x, rows), columns)
+        return einsum("npwc,qw->npqc", einsum("nhwc,ph->npwc", x, rows), columns)
+
+
+@REGISTRY.register()
+class UpSampling3D(_Spatial):
+    """Each plane repeated `size` times along each of three axes: (n, d, h, w, c)"""
+
+    rank = 3
+
+    def __init__(self, size: Any = (2, 2, 2), data_format: str | None = None, **kwargs: Any) -> None:
+        super().__init__(data_format=data_format, **kwargs)
+        self.size = tuple_of(size, 3, "size")
+
+    def call(self, inputs: Any) -> Tensor:
+        x = as_tensor(inputs)
+        first = self._first(x)
+        for place, times in enumerate(self.size):
+            x = repeat(x, times, axis=first + place)
+        return x

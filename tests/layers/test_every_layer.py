@@ -17,12 +17,16 @@ RNG = np.random.default_rng(0)
 X = RNG.normal(size=(4, 6))
 STEPS = RNG.normal(size=(4, 5, 6))
 IMAGE = RNG.normal(size=(2, 4, 4, 6))
+SPACE = RNG.normal(size=(2, 3, 3, 3, 2))
 PAIR = [RNG.normal(size=(4, 6)), RNG.normal(size=(4, 6)) + 3.0]
 IDS = RNG.integers(0, 5, (4, 3))
 
 # The arguments and an input for each layer: a floating one has a gradient.
 SAMPLES = {
     "Dense": ((3,), {"activation": "tanh"}, X),
+    "EinsumDense": (("abc,cd->abd", (None, 3)), {"bias_axes": "d", "activation": "tanh"}, STEPS),
+    "TimeDistributed": ((layers.Dense(3, kernel_initializer="ones"),), {}, STEPS),
+    "SpectralNormalization": ((layers.Dense(3, kernel_initializer="ones"),), {}, X),
     "Embedding": ((5, 3), {}, IDS),
     "Activation": (("tanh",), {}, X),
     "Identity": ((), {}, X),
@@ -37,6 +41,7 @@ SAMPLES = {
     "Dropout": ((0.5,), {"seed": 1}, X),
     "SpatialDropout1D": ((0.5,), {"seed": 1}, STEPS),
     "SpatialDropout2D": ((0.5,), {"seed": 1}, IMAGE),
+    "SpatialDropout3D": ((0.5,), {"seed": 1}, SPACE),
     "GaussianNoise": ((0.5,), {"seed": 1}, X),
     "GaussianDropout": ((0.5,), {"seed": 1}, X),
     "AlphaDropout": ((0.5,), {"seed": 1}, X),
@@ -52,10 +57,13 @@ SAMPLES = {
     "RepeatVector": ((3,), {}, X),
     "Cropping1D": ((), {}, STEPS),
     "Cropping2D": ((1,), {}, IMAGE),
+    "Cropping3D": ((1,), {}, SPACE),
     "ZeroPadding1D": ((2,), {}, STEPS),
     "ZeroPadding2D": (((1, 2),), {}, IMAGE),
+    "ZeroPadding3D": ((1,), {}, SPACE),
     "UpSampling1D": ((2,), {}, STEPS),
-    "UpSampling2D": ((), {}, IMAGE),
+    "UpSampling2D": ((), {"interpolation": "bicubic"}, IMAGE),
+    "UpSampling3D": ((), {}, SPACE),
     "Add": ((), {}, PAIR),
     "Subtract": ((), {}, PAIR),
     "Multiply": ((), {}, PAIR),
@@ -68,12 +76,22 @@ SAMPLES = {
     "Normalization": ((), {"mean": [0.5] * 6, "variance": [2.0] * 6}, X),
     "Discretization": (([-0.5, 0.5],), {}, X),
     "CategoryEncoding": ((5,), {}, IDS),
+    "Hashing": ((5,), {}, IDS),
+    "HashedCrossing": ((5,), {}, [IDS[:, 0], IDS[:, 1]]),
     "StringLookup": ((), {"vocabulary": ["a", "b"]}, np.array([["a", "z"], ["b", "a"]])),
     "IntegerLookup": ((), {"vocabulary": [7, 9]}, np.array([[7, 1], [9, 7]])),
 }
 CLASSES = REGISTRY.members
 RANDOM = {c for c in CLASSES if issubclass(c, RandomLayer)}
-DISCRETE = {"Embedding", "Discretization", "CategoryEncoding", "StringLookup", "IntegerLookup"}
+DISCRETE = {
+    "Embedding",
+    "Discretization",
+    "CategoryEncoding",
+    "Hashing",
+    "HashedCrossing",
+    "StringLookup",
+    "IntegerLookup",
+}
 
 
 def make(cls, **further):
@@ -121,7 +139,10 @@ def test_layers_pickle_and_deepcopy(cls):
         assert all(a is not b for a, b in zip(again.weights, layer.weights, strict=True))
 
 
-@pytest.mark.parametrize("cls", [c for c in CLASSES if c.__name__ not in DISCRETE])
+WRAPPERS = {"TimeDistributed", "SpectralNormalization"}  # whose weights are another layer's
+
+
+@pytest.mark.parametrize("cls", [c for c in CLASSES if c.__name__ not in DISCRETE | WRAPPERS])
 @pytest.mark.parametrize("training", [False, True])
 def test_gradients_through_inputs_and_weights_are_right(cls, training):
     layer = make(cls, dtype="float64")
@@ -152,7 +173,7 @@ def test_gradients_through_inputs_and_weights_are_right(cls, training):
 @pytest.mark.parametrize("cls", CLASSES)
 def test_float32_stays_float32_and_float64_inputs_are_cast(cls):
     y = make(cls)(inputs(cls))
-    if isinstance(y, mt.Tensor) and y.dtype.is_floating:
+    if isinstance(y, mt.Tensor) and y.dtype.is_floating and cls.__name__ not in WRAPPERS:
         assert y.dtype == "float32"
         assert make(cls, dtype="float64")(inputs(cls, "float32")).dtype == "float64"
 
@@ -319,7 +340,7 @@ def test_mistakes_are_explained():
         layers.Dense(2).count_params()
     with pytest.raises(ValueError, match=r"\[0\] = 9 is not in \[0, 5\)|= 9 is not in"):
         layers.Embedding(5, 2)([9])
-    with pytest.raises(ValueError, match=r"'.*' \(Add\).*list of at least 2"):
+    with pytest.raises(ValueError, match=r"'.*' \(Add\).*list of at least 1"):
         layers.Add()(X)
     with pytest.raises(ValueError, match=r"\(4, 6\).*\(4, 5\)"):
         layers.Add()([X, np.ones((4, 5))])
@@ -416,7 +437,7 @@ def test_a_policy_stands_for_a_dtype_and_mixed_ones_are_refused():
     try:
         assert layers.Dense(2).dtype == mt.mixed_precision.global_policy().name == "float64"
     finally:
-        mt.config.set_dtype_policy("float32")
+        mt.config.set_dtype_policy(None)
     with pytest.raises(ValueError, match=r"'mixed_float16' is not supported.*Use 'float32'"):
         layers.Dense(2, dtype="mixed_float16")
     with pytest.raises(ValueError, match="no DTypePolicy 'foo'"):
@@ -563,6 +584,124 @@ def test_batch_normalization_moves_its_statistics_as_keras_does():
     assert [w.name for w in layer.weights] == ["gamma", "beta", "moving_mean", "moving_variance"]
 
 
+@pytest.mark.parametrize(
+    ("options", "outputs", "after"),
+    [
+        (
+            {},
+            [[3, 5], [5.9586, 9.7643], [8.7677, 13.9238]],
+            [[1.496, 2.992], [2.0403, 5.4637], [1.4288, 2.3377], [0.1589, 0.3179], [1.0446, 1.1412]],
+        ),
+        (
+            {"renorm_momentum": 0.5, "renorm_clipping": {"rmin": 0.5, "rmax": 1.5, "dmax": 0.3}},
+            [[0.6333, 0.1256], [0.7009, 0.1256], [0.7009, 0.1256]],
+            [[1.496, 2.992], [2.0403, 5.4637], [1.4288, 2.3377], [5.6667, 11.3333], [2.7755, 6.2184]],
+        ),
+    ],
+)
+def test_batch_renormalization_is_kerass(options, outputs, after):
+    layer = layers.BatchNormalization(renorm=True, momentum=0.9, **options)
+    x = np.array([[1.0, 2.0], [3.0, 5.0], [4.0, 9.0]], "float32")
+    found = [layer(x * k, training=True)[1] for k in (1, 2, 3)]
+    np.testing.assert_allclose(found, outputs, rtol=1e-3)
+    np.testing.assert_allclose(layer.get_weights()[2:], after, atol=1e-4)
+    names = ["moving_mean", "moving_variance", "moving_stddev", "renorm_mean", "renorm_stddev"]
+    assert [w.name for w in layer.weights][2:] == names
+    for wrong in ({"foo": 1}, {"rmin": 2.0, "rmax": 1.0}, {"dmax": -1.0}):
+        with pytest.raises(ValueError, match="`renorm_clipping`"):
+            layers.BatchNormalization(renorm=True, renorm_clipping=wrong)
+
+
+@pytest.mark.parametrize(
+    ("interpolation", "row"),
+    [
+        ("nearest", [0, 0, 0, 1, 1, 1, 2, 2, 2]),
+        ("bilinear", [0, 0, 0.3333, 0.6667, 1, 1.3333, 1.6667, 2, 2]),
+        ("bicubic", [-0.3699, -0.2647, -0.0236, 0.3428, 0.7353, 1.1278, 1.4942, 1.7353, 1.8405]),
+        ("lanczos3", [-0.6467, -0.5264, -0.3496, -0.0302, 0.4736, 0.9773, 1.2968, 1.4736, 1.5939]),
+        ("lanczos5", [-0.6943, -0.6621, -0.5443, -0.2251, 0.3379, 0.9008, 1.22, 1.3379, 1.3701]),
+    ],
+)
+def test_upsampling_interpolates_as_keras_does(interpolation, row):
+    x = np.arange(12.0).reshape(2, 2, 3, 1)
+    y = layers.UpSampling2D((2, 3), interpolation=interpolation)(x)
+    np.testing.assert_allclose(y[0, 0, :, 0], row, atol=6e-4)
+    first = layers.UpSampling2D((2, 3), "channels_first", interpolation)(x.transpose(0, 3, 1, 2))
+    np.testing.assert_allclose(first[:, 0], y[..., 0], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("equation", "output_shape", "bias_axes", "shape", "kernel", "bias"),
+    [
+        ("ab,bc->ac", 4, None, (2, 3), (3, 4), None),
+        ("abc,cd->abd", (None, 5), "d", (2, 3, 4), (4, 5), (5,)),
+        ("abc,cde->abde", (None, 2, 3), "de", (2, 3, 4), (4, 2, 3), (2, 3)),
+        ("...x,xy->...y", 3, "y", (2, 3, 4), (4, 3), (3,)),
+        ("ab...,bc->ac...", 4, "c", (2, 3, 5), (3, 4), (4, 1)),
+    ],
+)
+def test_einsum_dense_takes_its_shapes_from_the_equation(equation, output_shape, bias_axes, shape, kernel, bias):
+    layer = layers.EinsumDense(equation, output_shape, bias_axes=bias_axes, dtype="float64")
+    x = RNG.normal(size=shape)
+    y = layer(x)
+    assert [tuple(w.shape) for w in layer.weights] == [kernel] + [bias] * (bias is not None)
+    np.testing.assert_allclose(y, np.einsum(equation, x, layer.kernel.numpy()), rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("equation", "bias_axes"), [("a,b,c", None), ("ab,cd->ac", None), ("ab,bc->ad", None), ("ab,bc->ac", "z")]
+)
+def test_einsum_dense_refuses_equations_that_say_too_little(equation, bias_axes):
+    with pytest.raises(ValueError, match=r"equation|`bias_axes`|Axis"):
+        layers.EinsumDense(equation, 4, bias_axes=bias_axes)(np.ones((2, 3)))
+
+
+def test_wrappers_hold_a_layer():
+    class Twice(layers.Wrapper):
+        def call(self, x):
+            return 2.0 * self.layer(x)
+
+    twice = Twice(layers.Dense(2, kernel_initializer="ones"))
+    np.testing.assert_array_equal(twice(np.ones((1, 3))), [[6, 6]])
+    assert Twice.from_config(twice.get_config()).layer.units == 2
+    with pytest.raises(ValueError, match="needs a layer to wrap"):
+        layers.Wrapper(2)
+    masked = layers.Masking()(STEPS)
+    steps = layers.TimeDistributed(layers.Dense(2))
+    y = steps(masked)
+    np.testing.assert_allclose(y[:, 1], steps.layer(masked[:, 1]), rtol=1e-5)
+    assert y._keras_mask is masked._keras_mask
+    assert steps.compute_output_shape((None, None, 6)) == (None, None, 2)
+    with pytest.raises(ValueError, match="at least 3 axes"):
+        layers.TimeDistributed(layers.Dense(2))(X)
+
+
+def test_spectral_normalization_divides_by_the_largest_singular_value():
+    kernel = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+    start = mt.initializers.Constant(kernel)
+    layer = layers.SpectralNormalization(layers.Dense(2, kernel_initializer=start), power_iterations=3)
+    x = np.ones((1, 3))
+    np.testing.assert_allclose(layer(x), [[9, 12]])
+    y = layer(x, training=True)
+    np.testing.assert_allclose(layer.layer.kernel, kernel / np.linalg.norm(kernel, 2), rtol=1e-4)
+    np.testing.assert_allclose(y, layer(x), rtol=1e-6)
+    with pytest.raises(ValueError, match="neither `kernel` nor `embeddings`"):
+        layers.SpectralNormalization(layers.ReLU())(x)
+
+
+def test_lambda_says_its_output_shape():
+    assert layers.Lambda(lambda x: x, output_shape=(7,)).compute_output_shape((None, 3)) == (None, 7)
+    assert layers.Lambda(lambda x: x[:, :1]).compute_output_shape((None, 3)) == (None, 1)
+    with pytest.raises(TypeError, match="needs a function"):
+        layers.Lambda(3)
+
+
+def test_reshape_takes_open_axes():
+    assert layers.Reshape((3, -1))(mt.keras.Input((None,))).shape == (None, 3, None)
+    with pytest.raises(ValueError, match="-1 once"):
+        layers.Reshape((-1, -1))
+
+
 def test_normalization_learns_from_arrays_tables_and_batches():
     import pandas as pd
 
@@ -583,8 +722,12 @@ def test_normalization_learns_from_arrays_tables_and_batches():
 def test_discretization_and_category_encoding():
     layer = layers.Discretization(num_bins=4)
     layer.adapt(np.arange(100.0))
-    assert np.bincount(layer(np.arange(100.0)).numpy()).tolist() == [25, 25, 25, 25]
-    assert layers.Discretization([0.0, 1.0])([-1.0, 0.0, 0.5, 1.0]).numpy().tolist() == [0, 1, 1, 2]
+    assert layer.bin_boundaries == [24, 49, 74]  # Keras's
+    found = layers.Discretization([0.0, 1.0])([-1.0, 0.0, 0.5, 1.0])
+    assert (found.numpy().tolist(), found.dtype) == ([0, 1, 1, 2], "int32")
+    many = layers.Discretization(num_bins=4)
+    many.adapt(np.random.RandomState(0).randn(300, 2).astype("float32"))
+    np.testing.assert_allclose(many.bin_boundaries, [-0.7047, -0.073925, 0.62523], rtol=1e-4)
     ids = np.array([[0, 2, 2]])
     assert layers.CategoryEncoding(4, "multi_hot")(ids).numpy().tolist() == [[1, 0, 1, 0]]
     assert layers.CategoryEncoding(4, "count")(ids).numpy().tolist() == [[1, 0, 2, 0]]
@@ -602,7 +745,8 @@ def test_lookups():
     assert back(np.array([1, 5])).tolist() == ["d", "a"]
     masked = layers.IntegerLookup(vocabulary=[7, 9], mask_token=0)
     assert masked(np.array([0, 7, 9, 4])).numpy().tolist() == [0, 2, 3, 1]
-    assert layers.IntegerLookup(vocabulary=[7, 9], output_mode="one_hot")(np.array([9])).numpy().tolist() == [[0, 0, 1]]
+    rows = layers.IntegerLookup(vocabulary=[7, 9], output_mode="one_hot")(np.array([9]))
+    assert (rows.numpy().tolist(), rows.dtype) == ([[0, 0, 1]], "int64")
     limited = layers.StringLookup(max_tokens=2)
     limited.adapt(["x", "x", "y"])
     assert limited.get_vocabulary() == ["[UNK]", "x"]
@@ -612,6 +756,83 @@ def test_lookups():
         layers.StringLookup(vocabulary=["a", "a"])
     with pytest.raises(ValueError, match="no vocabulary yet"):
         layers.StringLookup()(np.array(["q"]))
+
+
+def test_tf_idf_weighs_counts_and_learns_its_weights():
+    words = np.array([["a", "b", "b"], ["q", "q", "a"]])
+    options = {"vocabulary": ["a", "b"], "idf_weights": [0.25, 0.75], "output_mode": "tf_idf"}
+    layer = layers.StringLookup(**options)
+    np.testing.assert_allclose(layer(words), [[0, 0.25, 1.5], [1, 0.25, 0]])
+    wide = layers.StringLookup(max_tokens=5, pad_to_max_tokens=True, **options)
+    np.testing.assert_allclose(wide(words), [[0, 0.25, 1.5, 0, 0], [1, 0.25, 0, 0, 0]])
+    learning = layers.IntegerLookup(output_mode="tf_idf")
+    learning.adapt(np.array([[1, 2], [2, 2], [3, 1]]))
+    assert learning.get_vocabulary() == [-1, 2, 1, 3]
+    np.testing.assert_allclose(learning(np.array([[3, 9]])), [[0.7675, 0, 0, 0.9163]], rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"vocabulary": ["a"], "output_mode": "tf_idf"},
+        {"vocabulary": ["a"], "idf_weights": [1.0]},
+        {"vocabulary": ["a"], "idf_weights": [1.0, 2.0], "output_mode": "tf_idf"},
+        {"vocabulary": []},
+        {"vocabulary": ["a", "b", "c"], "max_tokens": 3},
+        {"vocabulary": ["a", "", "b"], "mask_token": ""},
+        {"vocabulary": "/no/such/file.txt"},
+        {"max_tokens": 1},
+        {"sparse": True},
+    ],
+)
+def test_lookups_refuse_what_cannot_be(options):
+    with pytest.raises(ValueError, match=r"\w"):
+        layers.StringLookup(**options)
+
+
+def test_a_vocabulary_may_stand_in_a_file(tmp_path):
+    path = tmp_path / "words.txt"
+    path.write_text("a\nb\n")
+    assert layers.StringLookup(vocabulary=str(path)).get_vocabulary() == ["[UNK]", "a", "b"]
+
+
+TEXTS = ["", "a", "ab", "abcd", "abcdefg", "abcdefgh", "abcdefghijklmnop", "abcdefghijklmnopq", "x" * 32, "y" * 33]
+TEXTS += ["hello world " * 5, "z" * 64, "q" * 65, "w" * 128, "0123456789" * 20, "é"]
+
+
+def test_hashes_are_tensorflows():
+    plain = [377723, 291400, 834328, 267500, 421967, 229479, 860307, 730393]
+    plain += [750362, 904239, 3112, 375874, 570017, 938378, 401180, 47472]
+    salted = [953272, 554259, 216089, 483067, 699324, 676107, 426999, 819977, 280614]
+    assert layers.Hashing(1000003)(np.array(TEXTS)).numpy().tolist() == plain
+    assert layers.Hashing(1000003, salt=[133, 137])(np.array(TEXTS[:9])).numpy().tolist() == salted
+    assert layers.Hashing(1000003, salt=7)(np.array([1, 2, -3])).numpy().tolist() == [82113, 860948, 927003]
+    assert layers.Hashing(7, mask_value=0)(np.array([1, 0, -3])).numpy().tolist() == [4, 0, 4]
+    many = layers.StringLookup(vocabulary=["a", "b"], num_oov_indices=1000)
+    assert many(np.array(["x", "y"])).numpy().tolist() == [970, 105]
+    for pair, expected in (
+        ((np.array(["a", "b", "cc"]), np.array(["x", "y", "z"])), [830744, 348959, 362789]),
+        ((np.array([1, 2, 3]), np.array([4, 5, 6])), [772752, 919800, 547428]),
+        ((np.array(["a", "b"]), np.array([4, 5]), np.array([7, 8])), [836140, 660127]),
+    ):
+        assert layers.HashedCrossing(1000003)(pair).numpy().tolist() == expected
+    assert layers.Hashing(3, output_mode="count")(np.array([["A", "A"]])).numpy().tolist() == [[0, 2, 0]]
+    with pytest.raises(ValueError, match="`num_bins` of Hashing"):
+        layers.Hashing(0)
+    with pytest.raises(ValueError, match="one shape"):
+        layers.HashedCrossing(5)((np.array([1]), np.array([[1], [2]])))
+
+
+def test_normalization_shows_its_statistics_and_checks_those_given():
+    layer = layers.Normalization()
+    assert layer.mean is None
+    layer.adapt(np.array([[0.0, 7.0, 4.0], [2.0, 9.0, 6.0]]))
+    assert layer.mean.numpy().tolist() == [[1, 8, 5]]
+    assert layer.variance.numpy().tolist() == [[1, 1, 1]]
+    with pytest.raises(ValueError, match=r"shapes \(2,\) and \(2,\).*need \(3,\)"):
+        layers.Normalization(mean=[3.0, 1.0], variance=[4.0, 1.0])(np.ones((1, 3)))
+    with pytest.raises(ValueError, match="`axis` of layer"):
+        layers.Normalization(axis=3).build((None, 2))
 
 
 def test_merges_broadcast_and_dot_contracts():

@@ -28,6 +28,7 @@ X = RNG.normal(size=(40, 6)).astype("float32")
 Y = RNG.normal(size=(40, 1)).astype("float32")
 STEPS = RNG.normal(size=(4, 5, 6)).astype("float32")
 IMAGE = RNG.normal(size=(2, 4, 4, 6)).astype("float32")
+SPACE = RNG.normal(size=(2, 3, 3, 3, 2)).astype("float32")
 IDS = RNG.integers(0, 5, (4, 3))
 
 # The arguments and an input of each layer that takes one input.
@@ -46,6 +47,7 @@ SINGLE = {
     "Dropout": ({"rate": 0.5, "seed": 1}, X),
     "SpatialDropout1D": ({"rate": 0.5}, STEPS),
     "SpatialDropout2D": ({"rate": 0.5}, IMAGE),
+    "SpatialDropout3D": ({"rate": 0.5, "data_format": "channels_first"}, SPACE),
     "GaussianNoise": ({"stddev": 0.5}, X),
     "GaussianDropout": ({"rate": 0.5}, X),
     "AlphaDropout": ({"rate": 0.5}, X),
@@ -61,14 +63,21 @@ SINGLE = {
     "RepeatVector": ({"n": 3}, X),
     "Cropping1D": ({"cropping": (1, 2)}, STEPS),
     "Cropping2D": ({"cropping": ((1, 0), (0, 1))}, IMAGE),
+    "Cropping3D": ({"cropping": 1}, SPACE),
     "ZeroPadding1D": ({"padding": 2}, STEPS),
     "ZeroPadding2D": ({"padding": (1, 2)}, IMAGE),
+    "ZeroPadding3D": ({"padding": 1}, SPACE),
+    "UpSampling3D": ({"size": 2}, SPACE),
+    "EinsumDense": ({"equation": "abc,cd->abd", "output_shape": (None, 2), "bias_axes": "d"}, STEPS),
+    "TimeDistributed": ({"layer": layers.Dense(2)}, STEPS),
+    "SpectralNormalization": ({"layer": layers.Dense(2)}, X),
     "UpSampling1D": ({"size": 2}, STEPS),
     "UpSampling2D": ({"size": (2, 1)}, IMAGE),
     "Rescaling": ({"scale": 2.0, "offset": 1.0}, X),
     "Normalization": ({"mean": [0.5] * 6, "variance": [2.0] * 6}, X),
     "Discretization": ({"bin_boundaries": [-0.5, 0.5]}, X),
     "CategoryEncoding": ({"num_tokens": 5}, IDS),
+    "Hashing": ({"num_bins": 5}, IDS),
     "StringLookup": ({"vocabulary": ["a", "b"]}, np.array([["a", "z"], ["b", "a"]])),
     "IntegerLookup": ({"vocabulary": [7, 9]}, np.array([[7, 1], [9, 7]])),
 }
@@ -172,7 +181,7 @@ def test_custom_objects_name_classes_and_functions(tmp_path):
 
 
 def test_every_layer_has_a_sample():
-    assert {each.__name__ for each in REGISTRY.members} == set(SINGLE) | MERGING | {"Lambda"}
+    assert {each.__name__ for each in REGISTRY.members} == set(SINGLE) | MERGING | {"Lambda", "HashedCrossing"}
 
 
 @pytest.mark.parametrize("name", SINGLE)

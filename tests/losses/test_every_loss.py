@@ -192,6 +192,8 @@ def test_dtypes_and_reductions_by_their_names():
     assert "dtype" not in losses.Huber().get_config()
     assert losses.deserialize(losses.serialize(losses.Huber(dtype="float64"))).dtype == "float64"
     assert losses.MeanSquaredError(reduction=losses.Reduction.NONE)(np.zeros((2, 1)), np.ones((2, 1))).shape == (2,)
+    as_keras_writes_it = {"module": "builtins", "class_name": "function", "config": "mean_squared_error"}
+    assert losses.deserialize(as_keras_writes_it) is losses.mean_squared_error
     with pytest.raises(ValueError, match="Expected a string, a class"):
         losses.get(1)
 

@@ -233,6 +233,36 @@ AGREEMENTS = {
         (LABELS, SCORES),
         lambda w: sk.log_loss(LABELS, SCORES, sample_weight=w),
     ),
+    "false positives": (
+        lambda: metrics.FalsePositives(0.25),
+        (Y, P),
+        lambda w: sk.confusion_matrix(Y, P > 0.25, sample_weight=w)[0, 1],
+    ),
+    "mean iou": (
+        lambda: metrics.MeanIoU(4, dtype="float32"),
+        (LABELS, OTHER),
+        lambda w: sk.jaccard_score(LABELS, OTHER, average="macro", sample_weight=w),
+    ),
+    "f beta": (
+        lambda: metrics.FBetaScore(average="weighted", beta=2.0),
+        (ONE_HOT, SCORES),
+        lambda w: sk.fbeta_score(LABELS, SCORES.argmax(1), beta=2.0, average="weighted", sample_weight=w),
+    ),
+    "r2 by variance": (
+        lambda: metrics.R2Score("variance_weighted_average"),
+        NUMBERS,
+        lambda w: sk.r2_score(*NUMBERS, sample_weight=w, multioutput="variance_weighted"),
+    ),
+    "top 2": (
+        lambda: metrics.SparseTopKCategoricalAccuracy(2),
+        (LABELS, SCORES),
+        lambda w: sk.top_k_accuracy_score(LABELS, SCORES, k=2, sample_weight=w),
+    ),
+    "msle": (
+        metrics.MeanSquaredLogarithmicError,
+        NUMBERS,
+        lambda w: sk.mean_squared_log_error(*NUMBERS, sample_weight=w),
+    ),
     "accuracy of classes": (
         metrics.SparseCategoricalAccuracy,
         (LABELS, SCORES),

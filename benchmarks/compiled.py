@@ -251,6 +251,24 @@ def loop_line() -> str:
     return compared("custom loop under function against fit, W1", a / 363, b / 363, "fit", "1.4")
 
 
+def fleet_line() -> str:
+    """Ten models of W1 in one program against one of them."""
+    rng = np.random.default_rng(1)
+    x, y = rng.normal(size=(11_610, 8)).astype("float32"), rng.normal(size=(11_610, 1)).astype("float32")
+    models = [network([8, 30, 30, 1]) for _ in range(11)]
+    for each in models:
+        each.compile(mt.optimizers.SGD(0.01), "mse")
+    one, fleet = fit_epochs(models[0], x, y, 32), mt.vectorize(models[1:])
+    mine, single = [], []
+    for _ in range(7):
+        times = EpochTimes()
+        fleet.fit(x, y, epochs=6, callbacks=lambda place, times=times: [times] if place == 9 else [])
+        mine.append(statistics.median(times.times[1:]))
+        single.append(one())
+    a, b = statistics.median(mine), statistics.median(single)
+    return compared("ten models of W1 in one program, a step", a / 363, b / 363, "one", "5.5")
+
+
 def recording_line(name: str, depth: int, goal: str) -> str:
     """The first `fit`, in which a step is recorded twice and planned, beyond two eager steps."""
     rng = np.random.default_rng(1)
@@ -273,6 +291,7 @@ def fit_table() -> list[str]:
         fit_line("W2, fit, a step (12,800 rows)", [784, 256, 128, 10], 12_800, 128, True, 3, "0.75"),
         wide_line(),
         loop_line(),
+        fleet_line(),
     ]
 
 

@@ -19,6 +19,7 @@ from minitrain import (
     config,
     constraints,
     debugging,
+    dtype_policies,
     dtypes,
     errors,
     initializers,
@@ -27,6 +28,7 @@ from minitrain import (
     losses,
     math,
     metrics,
+    mixed_precision,
     models,
     nest,
     nn,
@@ -36,11 +38,13 @@ from minitrain import (
     regularizers,
     saving,
     testing,
+    tree,
     utils,
 )
 from minitrain.compat import contrib, enable_eager_execution, executing_eagerly, lin_space
 from minitrain.dtypes import (
     DType,
+    DTypePolicy,
     as_dtype,
     bool,
     double,
@@ -68,10 +72,10 @@ from minitrain.engine.tensor import Tensor, is_tensor
 from minitrain.engine.transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from minitrain.engine.variable import Variable
 from minitrain.initializers import Initializer
-from minitrain.layers import Input, Layer
+from minitrain.layers import Input, InputSpec, Layer
 from minitrain.losses import Loss
 from minitrain.metrics import Metric
-from minitrain.models import Model, Sequential
+from minitrain.models import Model, Sequential, vectorize
 from minitrain.ops.creation import (
     eye,
     fill,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from minitrain.dtypes import as_dtype
+from typing import Any
+
+from minitrain.dtypes import DTypePolicy, as_dtype
 from minitrain.engine.trail import Changes
 from minitrain.errors import InvalidArgumentError
 
-__all__ = ["epsilon", "floatx", "set_epsilon", "set_floatx"]
+__all__ = ["dtype_policy", "epsilon", "floatx", "set_dtype_policy", "set_epsilon", "set_floatx"]
 
-_settings: dict[str, object] = {"floatx": "float32", "epsilon": 1e-7}
+_settings: dict[str, object] = {"floatx": "float32", "epsilon": 1e-7, "policy": None}
 
 
 def floatx() -> str:
@@ -33,4 +35,15 @@ def epsilon() -> float:
 def set_epsilon(value: float) -> None:
     """Set the small number that protects divisions."""
     _settings["epsilon"] = float(value)
+    Changes.count += 1
+
+
+def dtype_policy() -> DTypePolicy:
+    """The policy of new layers that are given none: that of `floatx` unless `set_dtype_policy` said otherwise."""
+    return DTypePolicy(str(_settings["policy"] or floatx()))
+
+
+def set_dtype_policy(policy: Any) -> None:
+    """Set the policy of new layers: a `DTypePolicy`, or its name such as "float64"."""
+    _settings["policy"] = policy.name if isinstance(policy, DTypePolicy) else DTypePolicy(policy).name
     Changes.count += 1

@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from minitrain.errors import DTypeError, nearest_names
+from minitrain.errors import DTypeError, InvalidArgumentError, nearest_names
 
 __all__ = [
     "DType",
+    "DTypePolicy",
     "as_dtype",
     "bool",
     "double",
@@ -161,6 +162,8 @@ def as_dtype(value: Any) -> DType:
     """
     if isinstance(value, DType):
         return value
+    if isinstance(value, DTypePolicy):
+        value = value.name
     if isinstance(value, str) and value in _BY_NAME:
         return _BY_NAME[value]
     if isinstance(value, type) and value in _BY_PYTHON:
@@ -179,6 +182,57 @@ def as_dtype(value: Any) -> DType:
                 "part in two tensors."
             )
     raise DTypeError(f"Expected a dtype, received {value!r}. {nearest_names(str(value), _BY_NAME)}")
+
+
+class DTypePolicy:
+    """What a layer computes in and keeps its weights in: one dtype for both. Mixed policies are refused.
+
+    >>> DTypePolicy("float64").compute_dtype
+    'float64'
+    """
+
+    def __init__(self, name: str, source_name: str | None = None) -> None:
+        if not isinstance(name, str):
+            raise DTypeError(f"The name of a DTypePolicy must be a string such as 'float32', received {name!r}.")
+        if name.startswith("mixed_"):
+            raise InvalidArgumentError(
+                f"DTypePolicy {name!r} is not supported: layers compute in the dtype of their weights. Use 'float32' "
+                "or 'float64'."
+            )
+        if name != "string":
+            try:
+                name = as_dtype(name).name
+            except DTypeError as error:
+                raise InvalidArgumentError(f"There is no DTypePolicy {name!r}. {error}") from error
+        self.name = name
+
+    @property
+    def compute_dtype(self) -> str:
+        """What is computed in."""
+        return self.name
+
+    @property
+    def variable_dtype(self) -> str:
+        """What the weights are kept in."""
+        return self.name
+
+    def get_config(self) -> dict[str, Any]:
+        """The name, from which `from_config` makes an equal policy."""
+        return {"name": self.name}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> DTypePolicy:
+        """The policy of a configuration."""
+        return cls(**config)
+
+    def __eq__(self, other: object) -> builtins.bool:
+        return isinstance(other, DTypePolicy) and other.name == self.name
+
+    def __hash__(self) -> int:
+        return hash((DTypePolicy, self.name))
+
+    def __repr__(self) -> str:
+        return f'<DTypePolicy "{self.name}">'
 
 
 def numpy_dtype(value: Any) -> np.dtype[Any]:

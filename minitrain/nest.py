@@ -50,6 +50,8 @@ def pack_sequence_as(structure: Any, flat_sequence: list[Any]) -> Any:
 
 def map_structure(func: Callable[..., Any], *structures: Any) -> Any:
     """Apply `func` to the leaves that stand at the same place in each structure."""
+    if not structures:
+        raise InvalidArgumentError("`map_structure` needs at least one structure.")
     for other in structures[1:]:
         assert_same_structure(structures[0], other)
     leaves = zip(*(flatten(each) for each in structures), strict=True)
@@ -78,13 +80,18 @@ def children(structure: Any) -> list[Any]:
     return list(structure)
 
 
-def _pack(structure: Any, leaves: Iterator[Any]) -> Any:
+def with_children(structure: Any, new: list[Any]) -> Any:
+    """The list, tuple or dict with other children, in the order of `flatten`."""
     if isinstance(structure, dict):
-        packed = {key: _pack(structure[key], leaves) for key in sorted(structure)}
+        packed = dict(zip(sorted(structure), new, strict=True))
         kind = OrderedDict if isinstance(structure, OrderedDict) else dict
         return kind((key, packed[key]) for key in structure)
     if isinstance(structure, tuple) and hasattr(structure, "_fields"):
-        return type(structure)(*(_pack(child, leaves) for child in structure))
-    if isinstance(structure, (list, tuple)):
-        return type(structure)(_pack(child, leaves) for child in structure)
-    return next(leaves)
+        return type(structure)(*new)
+    return type(structure)(new)
+
+
+def _pack(structure: Any, leaves: Iterator[Any]) -> Any:
+    if not isinstance(structure, (list, tuple, dict)):
+        return next(leaves)
+    return with_children(structure, [_pack(child, leaves) for child in children(structure)])

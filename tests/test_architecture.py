@@ -21,7 +21,7 @@ FLOORS = [
     ["engine"],
     ["ops"],
     ["math", "nn", "linalg", "random", "debugging", "testing", "compat", "config"],
-    ["configuration", "utils"],
+    ["configuration", "utils", "dtype_policies", "mixed_precision", "tree"],
     ["activations", "initializers", "regularizers", "constraints"],
     ["losses", "optim"],
     ["metrics", "layers"],

@@ -133,6 +133,23 @@ def test_utilities():
         mt.utils.to_categorical([0.5])
 
 
+def test_trees():
+    tree = mt.keras.tree
+    nested = {"b": [1, 2], "a": (3,)}
+    assert tree.flatten(nested) == [3, 1, 2]
+    assert tree.flatten_with_path(nested) == [(("a", 0), 3), (("b", 0), 1), (("b", 1), 2)]
+    assert tree.map_structure(lambda x, y: x + y, [1, (2,)], [3, (4,)]) == [4, (6,)]
+    assert tree.lists_to_tuples(nested) == {"b": (1, 2), "a": (3,)}
+    assert tree.map_shape_structure(len, {"a": (1, None), "b": [(3,)]}) == {"a": 2, "b": [1]}
+    assert tree.map_structure_up_to([0, 0], lambda x: x, [[1, 2], 3]) == [[1, 2], 3]
+    assert tree.traverse(lambda x: tree.MAP_TO_NONE if x == 2 else None, nested) == {"b": [1, None], "a": (3,)}
+    assert tree.pack_sequence_as(nested, [5, 6, 7]) == {"b": [6, 7], "a": (5,)}
+    with pytest.raises(ValueError, match="do not match"):
+        tree.assert_same_structure([1, 2], (1, 2))
+    with pytest.raises(ValueError, match="at least one structure"):
+        tree.map_structure(abs)
+
+
 def test_settings():
     assert (mt.config.floatx(), mt.config.epsilon()) == ("float32", 1e-7)
     mt.config.set_floatx("float64")

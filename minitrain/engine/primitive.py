@@ -46,7 +46,8 @@ class Primitive:
     broadcasting is undone. `joint`, where an operation has it instead, is called as
     joint(xp, g, wanted, out, *inputs, **params) and returns one cotangent per input; `wanted` says which are needed.
     For an operation with several outputs `g` and `out` are tuples. `stackable` says that rules accept extra leading
-    axes on `g`.
+    axes on `g`. `stacked`, where there is one, is called as stacked(xp, *inputs, **params) on inputs with a further,
+    first axis, one place for each of several models.
     """
 
     __slots__ = (
@@ -60,6 +61,7 @@ class Primitive:
         "name",
         "rules",
         "stackable",
+        "stacked",
     )
 
     def __init__(self, name: str, kernel: Callable[..., Any], inputs: tuple[str, ...] | None) -> None:
@@ -72,6 +74,7 @@ class Primitive:
         self.draws = False  # whether it draws from a stream of random numbers
         self.is_view = False  # whether its output is a view of its input, without computing
         self.is_elementwise = isinstance(kernel, np.ufunc)  # whether it may write over an input of its output's shape
+        self.stacked: Callable[..., Any] | None = None
         self.emit: Callable[..., Any] | None = None  # source for programs that writes into a given array
 
     @property

@@ -6,6 +6,7 @@ from minitrain.configuration import registered_name
 from minitrain.layers.activation import ELU, LeakyReLU, PReLU, ReLU, Softmax
 from minitrain.layers.base import REGISTRY, Layer
 from minitrain.layers.core import Activation, Dense, Embedding, Identity, Input, InputLayer, Lambda, Masking
+from minitrain.layers.input_spec import InputSpec
 from minitrain.layers.merging import Add, Average, Concatenate, Dot, Maximum, Minimum, Multiply, Subtract
 from minitrain.layers.normalization import (
     BatchNormalization,
@@ -46,6 +47,7 @@ from minitrain.layers.reshaping import (
 
 __all__ = [
     *sorted(each.__name__ for each in REGISTRY.members),
+    "InputSpec",
     "Layer",
     "add",
     "average",

@@ -17,6 +17,8 @@ from minitrain.ops.neural import relu
 class ReLU(Layer):
     """max(x, 0); below `threshold` negative_slope * (x - threshold), above `max_value` that value."""
 
+    supports_masking = True
+
     def __init__(
         self, max_value: float | None = None, negative_slope: float = 0.0, threshold: float = 0.0, **kwargs: Any
     ) -> None:
@@ -36,6 +38,8 @@ class ReLU(Layer):
 class LeakyReLU(Layer):
     """x above 0, negative_slope * x below."""
 
+    supports_masking = True
+
     def __init__(self, negative_slope: float = 0.3, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if negative_slope < 0:
@@ -52,6 +56,8 @@ class PReLU(Layer):
 
     Source: He et al. (2015), eq. 1.
     """
+
+    supports_masking = True
 
     def __init__(
         self,
@@ -89,6 +95,8 @@ class PReLU(Layer):
 class ELU(Layer):
     """x above 0, alpha * (e ** x - 1) below."""
 
+    supports_masking = True
+
     def __init__(self, alpha: float = 1.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.alpha = alpha
@@ -100,6 +108,8 @@ class ELU(Layer):
 @REGISTRY.register()
 class Softmax(Layer):
     """e ** x / sum(e ** x) over `axis`; masked positions get 0."""
+
+    supports_masking = True
 
     def __init__(self, axis: Any = -1, **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -8,25 +8,29 @@ builds on the first input, casts, passes `training` and masks on, and collects l
 from __future__ import annotations
 
 import copy
+import functools
 import inspect
 import threading
+import warnings
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from minitrain import config, initializers, nest, regularizers
+from minitrain import constraints, dtype_policies, initializers, nest, regularizers
 from minitrain.configuration import Configurable, Registry, snake_case
-from minitrain.dtypes import as_dtype
+from minitrain.dtypes import DTypePolicy, as_dtype
 from minitrain.engine.convert import as_tensor, to_dtype
-from minitrain.engine.symbolic import KerasTensor, Node, draw, holds_symbolic
+from minitrain.engine.symbolic import KerasTensor, Node, declare, draw, holds_symbolic
 from minitrain.engine.tensor import Tensor, TensorLike
 from minitrain.engine.trail import STATE
 from minitrain.engine.variable import Variable
 from minitrain.errors import DTypeError, InvalidArgumentError, NotDrawnError, ShapeError, TapeError
+from minitrain.layers.input_spec import need_spec
+from minitrain.layers.stateless import need_one_each, standing_in
 
 REGISTRY = Registry("layer")
 NAMES: Counter[str] = Counter()  # how often each default name was given
@@ -60,6 +64,16 @@ class Weight(Variable):
         return Weight, (self._tensor._array, self._trainable, self._name), (None, state)
 
 
+@runtime_checkable
+class Measuring(Protocol):
+    """A metric, by what it does: layers and metrics do not import each other."""
+
+    variables: list[Variable]
+
+    def update_state(self, *args: Any) -> None: ...
+    def reset_state(self) -> None: ...
+
+
 class _Calls(threading.local):
     """The outermost call of a layer that is under way in this thread, and what it says of `training`."""
 
@@ -90,7 +104,11 @@ class Layer(Configurable):
     """The base of all layers. Users' own define `call`, and `build` where they have weights.
 
     `name`: unique, made from the class's by default. `trainable`: whether the weights are. `dtype`: of the weights and
-    of what is computed, config.floatx() by default. `activity_regularizer`: a penalty on the output.
+    of what is computed, or their DTypePolicy; config.floatx() by default. `autocast`: whether floating inputs are cast
+    to it. `activity_regularizer`: a penalty on the output.
+
+    `supports_masking` says whether the input's mask is the output's too; it is so by itself for a class with a
+    `compute_mask`. `input_spec`, an InputSpec or a structure of them, is what inputs are checked against.
 
     >>> class Doubled(Layer):
     ...     def call(self, x):
@@ -99,7 +117,8 @@ class Layer(Configurable):
     [2.0]
     """
 
-    supports_masking = True
+    supports_masking = False
+    input_spec: Any = None
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Layer:
         made = super().__new__(cls)
@@ -119,22 +138,30 @@ class Layer(Configurable):
         activity_regularizer: Any = None,
         trainable: bool = True,
         dtype: Any = None,
+        autocast: bool = True,
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
-        kwargs.pop("autocast", None)
         self._input_shape_arg = kwargs.pop("input_shape", None)
         if "input_dim" in kwargs:
             self._input_shape_arg = (kwargs.pop("input_dim"),)
+        for option in ("lora_rank", "lora_alpha", "quantization_config"):  # in the configurations that Keras writes
+            if kwargs.get(option, 0) is None:
+                del kwargs[option]
         if kwargs:
             raise InvalidArgumentError(
                 f"Unrecognized keyword arguments passed to {type(self).__name__}: {', '.join(map(repr, kwargs))}."
             )
+        if name is not None and (not isinstance(name, str) or "/" in name):
+            raise InvalidArgumentError(f"`name` of a layer must be a string without '/', received {name!r}.")
+        if not isinstance(trainable, (bool, np.bool_)):
+            raise InvalidArgumentError(f"`trainable` must be True or False, received {trainable!r}.")
         self.name = name or _unique_name(snake_case(type(self).__name__))
         self.activity_regularizer = regularizers.get(activity_regularizer)
-        self.dtype = as_dtype(config.floatx() if dtype is None else dtype).name
-        self._numpy_dtype = as_dtype(self.dtype).dtype  # what inputs are compared with
-        self.built = False
+        self.autocast = autocast
+        self.dtype_policy = dtype_policies.get(dtype)
+        # Those of ours that make no weights need no `build`.
+        self.built = type(self).build is Layer.build and type(self).__module__.startswith(OURS)
         self._trainable = bool(trainable)
         self._frozen: list[Variable] = []  # trainable ones that `trainable = False` has stopped
         self._losses: list[Any] = []
@@ -143,9 +170,20 @@ class Layer(Configurable):
 
     # --------------------------------------------------------------------------------------------------- for subclasses
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "build" in vars(cls):
+            cls.build = _noting(cls.build)  # type: ignore[method-assign]
+        if "compute_mask" in vars(cls):
+            cls.supports_masking = vars(cls).get("supports_masking", True)
+
     def build(self, input_shape: Any) -> None:
-        """Make the weights for inputs of this shape; called once, before the first `call`."""
-        self.built = True
+        """Make the weights for inputs of this shape; called once, before the first `call`.
+
+        Where `call` takes several inputs, `build` may take the shape of each under its name: `build(self, a_shape,
+        b_shape)` for `call(self, a, b)`.
+        """
+        self._build_shape, self.built = input_shape, True
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
         """Compute the output. May take `training` and `mask` beside the inputs."""
@@ -160,6 +198,49 @@ class Layer(Configurable):
         made = self(_symbolic(input_shape, self.dtype))
         return nest.map_structure(lambda each: each.shape, made)
 
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        """The symbolic output for symbolic inputs: by `compute_output_shape` if the class has its own."""
+        if type(self).compute_output_shape is Layer.compute_output_shape:
+            return self(*args, **kwargs)
+        shapes = self._shapes_for(self.compute_output_shape, args, kwargs)
+        return _symbolic(_with_shapes(self.compute_output_shape, shapes), self.dtype)
+
+    def get_build_config(self) -> dict[str, Any] | None:
+        """The shapes that the layer was built for, which `build_from_config` takes; None before."""
+        shapes = getattr(self, "_build_shape", None)
+        if shapes is None:
+            return None
+        return {"shapes_dict": shapes} if _takes_several(self.build) else {"input_shape": shapes}
+
+    def build_from_config(self, config: dict[str, Any] | None) -> None:
+        """Build for the shapes of `get_build_config`."""
+        if config:
+            self._build_with(config["shapes_dict"] if "shapes_dict" in config else config["input_shape"])
+
+    def save_own_variables(self, store: Any) -> None:
+        """Put the values of this layer's own variables into a dict, by number."""
+        for place, each in enumerate(self._own_variables()):
+            store[str(place)] = each.numpy()
+
+    def load_own_variables(self, store: Any) -> None:
+        """Assign the values that `save_own_variables` put into a dict."""
+        mine = self._own_variables()
+        if len(store) != len(mine):
+            raise InvalidArgumentError(
+                f"Layer '{self.name}' expected {len(mine)} variables ({', '.join(each.path for each in mine)}), "
+                f"received {len(store)}." + ("" if self.built else " It is not built yet: call it on data first.")
+            )
+        for place, each in enumerate(mine):
+            each.assign(store[str(place)])
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make an equal layer, as plain data."""
+        config = super().get_config()
+        for name, usual in (("activity_regularizer", None), ("autocast", True)):
+            if config.get(name, usual) is usual:
+                config.pop(name, None)
+        return config
+
     def add_weight(
         self,
         shape: Any = None,
@@ -169,10 +250,14 @@ class Layer(Configurable):
         autocast: bool = True,
         regularizer: Any = None,
         constraint: Any = None,
+        aggregation: Any = None,
+        overwrite_with_gradient: bool = False,
         name: str | None = None,
-        **kwargs: Any,
     ) -> Variable:
-        """A new weight of the given shape; `initializer` is glorot_uniform for floats, zeros for others by default."""
+        """A new weight of the given shape; `initializer` is glorot_uniform for floats, zeros for others by default.
+
+        `autocast`, `aggregation` and `overwrite_with_gradient` are taken for Keras's sake.
+        """
         self._need_init()
         shape = () if shape is None else (shape,) if isinstance(shape, int) else tuple(shape)
         if any(size is None for size in shape):
@@ -184,13 +269,21 @@ class Layer(Configurable):
         numpy_dtype = as_dtype(self.dtype if dtype is None else dtype).dtype
         default = "glorot_uniform" if numpy_dtype.kind == "f" else "zeros"
         value = initializers.get(default if initializer is None else initializer)(shape, dtype=as_dtype(numpy_dtype))
-        weight = Weight(value, trainable and self._trainable, name or "variable", numpy_dtype, constraint=constraint)
+        weight = Weight(
+            value,
+            trainable and self._trainable,
+            name or "variable",
+            numpy_dtype,
+            constraint=constraints.get(constraint),
+        )
         weight.regularizer = regularizers.get(regularizer)
         weight._owner = self.name
         if trainable and not self._trainable:
             self._frozen.append(weight)
         self._own.append(weight)
         return weight
+
+    add_variable = add_weight
 
     def add_loss(self, loss: Any) -> None:
         """Add a scalar, or a list of them, to the losses of this call."""
@@ -310,6 +403,21 @@ class Layer(Configurable):
         return sum(int(np.prod(each.shape)) for each in self.weights)
 
     @property
+    def metrics(self) -> list[Any]:
+        """The metrics among the attributes of this layer and of those below it, each once."""
+        found: dict[int, Any] = {}
+        for layer in self._flatten_layers():
+            for value in [value for key, value in vars(layer).items() if key not in HIDDEN]:
+                for each in _leaves(value, Measuring):
+                    found.setdefault(id(each), each)
+        return list(found.values())
+
+    @property
+    def metrics_variables(self) -> list[Variable]:
+        """The state of `metrics`."""
+        return [variable for each in self.metrics for variable in each.variables]
+
+    @property
     def losses(self) -> list[Any]:
         """What `add_loss` and activity regularizers added in the last call, and the penalties on trainable weights."""
         return losses_of(self._flatten_layers(), self.trainable_weights)
@@ -326,10 +434,12 @@ class Layer(Configurable):
         args = tuple([self._as_input(each) for each in args])
         first = args[0] if args else None
         if first is None and takes.first_is_needed:
-            raise DTypeError(
+            raise (InvalidArgumentError if args else DTypeError)(
                 f"Layer '{self.name}' ({kind.__name__}) needs a value for `{takes.first}`, an array or a Tensor; "
                 f"received {'None' if args else 'nothing'}."
             )
+        if self.input_spec is not None:
+            need_spec(self.input_spec, first, self.name)
         if type(first) is not Tensor and holds_symbolic([args, kwargs]):
             return self._draw(args, kwargs)
         outer, outer_training = CALLS.context, CALLS.training
@@ -337,7 +447,7 @@ class Layer(Configurable):
         if training is None:
             training = outer_training
         if takes.training:
-            kwargs["training"] = bool(training) if training is not None else None
+            kwargs["training"] = bool(training) if training is not None else takes.training_default
         elif "training" in kwargs:
             del kwargs["training"]
         if not self.built:
@@ -352,10 +462,10 @@ class Layer(Configurable):
             trail.recorder.touch(self)
         try:
             mask = _mask_of(first)
-            if mask is not None and takes.mask and kwargs.get("mask") is None:
-                kwargs["mask"] = mask
+            if mask is not None and takes.masks:
+                self._give_masks(takes.masks, args, kwargs)
             out = self.call(*args, **kwargs)
-            if mask is not None:
+            if mask is not None or takes.makes_mask:
                 self._pass_mask(first, mask, out)
             if self.activity_regularizer is not None:
                 for each in nest.flatten(out):
@@ -371,7 +481,7 @@ class Layer(Configurable):
             return Tensor(value.copy())
         if type(value) is Tensor:
             kind = value._array.dtype
-            if kind is not self._numpy_dtype and kind.kind == "f":
+            if kind is not self._numpy_dtype and kind.kind == "f" and self.autocast:
                 cast = to_dtype(value, self._numpy_dtype)
                 if _mask_of(value) is not None:
                     cast._keras_mask = value._keras_mask
@@ -391,6 +501,10 @@ class Layer(Configurable):
         """The layer in the drawing of a functional model: built for the shapes, called when there is data."""
         if not self.built:
             self._build_for(args, kwargs)
+        if type(self).compute_output_spec is not Layer.compute_output_spec:
+            outputs = declare(self, args, kwargs, self.compute_output_spec(*args, **kwargs))
+            self._note_node(nest.flatten(outputs)[0].node)
+            return outputs
 
         def run(*args: Any, **kwargs: Any) -> Any:
             return self(*args, **(kwargs | {"training": False}))  # examples must change no statistics
@@ -425,24 +539,71 @@ class Layer(Configurable):
         """The symbolic output of the layer's first place in a functional model."""
         return self._first_node().outputs
 
+    def stateless_call(
+        self,
+        trainable_variables: Any,
+        non_trainable_variables: Any,
+        *args: Any,
+        return_losses: bool = False,
+        **kwargs: Any,
+    ) -> tuple[Any, ...]:
+        """Call the layer with these values in the place of its variables, which keep their own.
+
+        Gives the output, the values of the non-trainable variables after the call, and the losses if asked for.
+        """
+        if not self.built:
+            raise InvalidArgumentError(f"Layer '{self.name}' is not built: call it on data first, or `build` it.")
+        trainable, others = self.trainable_variables, self.non_trainable_variables
+        need_one_each(self.name, "trainable_variables", trainable, trainable_variables)
+        need_one_each(self.name, "non_trainable_variables", others, non_trainable_variables)
+        with standing_in([*trainable, *others], [*trainable_variables, *non_trainable_variables]):
+            out = self(*args, **kwargs)
+            after = [each.read_value() for each in others]
+            return (out, after, self.losses) if return_losses else (out, after)
+
     def _build_for(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        shapes = nest.map_structure(
-            lambda each: tuple(each.shape) if hasattr(each, "shape") else None, args[0] if args else None
-        )
         outer = CALLS.context
         CALLS.context = outer or object()
-        self._build_shape = shapes  # for a file, from which the model is built before its weights are read
         try:
-            self.build(shapes)
+            self._build_with(self._shapes_for(self.build, args, kwargs))
         finally:
             CALLS.context = outer
         self.built = True
 
+    def _shapes_for(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The shapes that `build` or `compute_output_shape` takes: of a call's first input, or several by name."""
+        if not _takes_several(function):
+            return _shapes(args[0] if args else None)
+        given = inspect.signature(self.call).bind(*args, **kwargs).arguments
+        by_name = {f"{name}_shape": value for name, value in given.items()}
+        return {name: _shapes(by_name[name]) for name in _names(function) if by_name.get(name) is not None}
+
+    def _build_with(self, shapes: Any) -> None:
+        """Build for what `_shapes_for` gave."""
+        _with_shapes(self.build, shapes)
+
+    def _give_masks(self, masks: dict[str, int], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Pass the inputs' masks to a `call` that takes them: "mask" of the first, "b_mask" of the input b."""
+        for name, place in masks.items():
+            if kwargs.get(name) is None:
+                value = args[place] if place < len(args) else kwargs.get(name.removesuffix("_mask"))
+                kwargs[name] = _mask_of(value)
+
     def _pass_mask(self, inputs: Any, mask: Any, out: Any) -> None:
-        if self.supports_masking and type(out) is Tensor and _mask_of(out) is None:
-            passed = self.compute_mask(inputs, mask)
-            if passed is not None:
-                out._keras_mask = passed
+        if not self.supports_masking:
+            warnings.warn(
+                f"Layer '{self.name}' (of type {type(self).__name__}) was passed an input with a mask attached to it. "
+                "It does not support masking: layers behind it will not see the mask. Set `supports_masking = True` "
+                "if the mask of its input is that of its output.",
+                stacklevel=3,
+            )
+            return
+        outs = nest.flatten(out)
+        if all(type(each) is Tensor and _mask_of(each) is None for each in outs):
+            passed = nest.flatten(self.compute_mask(inputs, mask))
+            for each, its in zip(outs, passed, strict=False):
+                if its is not None:
+                    each._keras_mask = as_tensor(its)
 
     def _need_init(self) -> None:
         if "built" not in self.__dict__:
@@ -459,9 +620,26 @@ class Layer(Configurable):
             )
 
     @property
+    def dtype_policy(self) -> DTypePolicy:
+        """The policy whose dtype is `dtype`; settable."""
+        return DTypePolicy(self.dtype)
+
+    @dtype_policy.setter
+    def dtype_policy(self, value: Any) -> None:
+        self.dtype = dtype_policies.get(value).name
+        self._numpy_dtype = as_dtype(self.dtype).dtype  # what inputs are compared with
+
+    @property
     def compute_dtype(self) -> str:
         """What is computed in."""
         return self.dtype
+
+    input_dtype = compute_dtype
+
+    @property
+    def path(self) -> str:
+        """The name, which stands in front of the weights'."""
+        return self.name
 
     @property
     def variable_dtype(self) -> str:
@@ -493,27 +671,65 @@ class Layer(Configurable):
 
 UNSEEN = frozenset(("built", "stop_training", "history"))  # attributes that no program depends on
 HIDDEN = frozenset(("_weights", "_frozen", "_losses", "_loss_context", "_made_with", "_nodes"))
+OURS = "minitrain.layers."
+
+
+def _noting(build: Callable[..., None]) -> Callable[..., None]:
+    """A class's `build`, which notes what it was built for."""
+
+    @functools.wraps(build)
+    def noted(self: Layer, *args: Any, **kwargs: Any) -> None:
+        build(self, *args, **kwargs)
+        if args or kwargs:
+            self._build_shape = kwargs if _takes_several(self.build) else (*args, *kwargs.values())[0]
+            self.built = True
+
+    return noted
+
+
+def _names(function: Callable[..., Any]) -> list[str]:
+    """The arguments of a bound `build` or `compute_output_shape`, those that it must name."""
+    kinds = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
+    return [each.name for each in inspect.signature(function).parameters.values() if each.kind not in kinds]
+
+
+def _takes_several(function: Callable[..., Any]) -> bool:
+    return len(_names(function)) > 1
+
+
+def _with_shapes(function: Callable[..., Any], shapes: Any) -> Any:
+    return function(**shapes) if _takes_several(function) else function(shapes)
+
+
+def _shapes(value: Any) -> Any:
+    """The shape of a Tensor, or those of a structure of them."""
+    return nest.map_structure(lambda each: tuple(each.shape) if hasattr(each, "shape") else None, value)
 
 
 class _Takes:
     """Which of the arguments that `__call__` supplies a class's `call` takes, and its first one."""
 
-    __slots__ = ("first", "first_is_needed", "mask", "training")
+    __slots__ = ("first", "first_is_needed", "makes_mask", "masks", "training", "training_default")
 
-    def __init__(self, function: Callable[..., Any]) -> None:
-        parameters = inspect.signature(function).parameters.values()
-        any_keyword = any(each.kind is each.VAR_KEYWORD for each in parameters)
-        names = {each.name for each in parameters}
-        self.training = "training" in names or any_keyword
-        self.mask = "mask" in names
-        positional = [each for each in parameters if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)]
-        first = positional[1] if len(positional) > 1 else None  # after self
+    def __init__(self, cls: type[Layer]) -> None:
+        parameters = inspect.signature(cls.call).parameters
+        any_keyword = any(each.kind is each.VAR_KEYWORD for each in parameters.values())
+        training = parameters.get("training")
+        self.training = training is not None or any_keyword
+        self.training_default = None if training is None or training.default is training.empty else training.default
+        kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        positional = [each for each in parameters.values() if each.kind in kinds][1:]  # after self
+        first = positional[0] if positional else None
         self.first = first.name if first is not None else None
         self.first_is_needed = first is not None and first.default is first.empty
+        # Arguments that take masks, each with the place of the input whose mask it is.
+        self.masks = {f"{each.name}_mask": place for place, each in enumerate(positional)} | {"mask": 0}
+        self.masks = {name: place for name, place in self.masks.items() if name in parameters}
+        self.makes_mask = cls.compute_mask is not Layer.compute_mask and not cls.__module__.startswith("minitrain.")
 
 
-def _signature(cls: type) -> _Takes:
-    cls._takes = _Takes(cls.call)  # type: ignore[attr-defined]  # once a class
+def _signature(cls: type[Layer]) -> _Takes:
+    cls._takes = _Takes(cls)  # type: ignore[attr-defined]  # once a class
     return cls._takes  # type: ignore[attr-defined,no-any-return]
 
 

@@ -25,6 +25,8 @@ FUSED = {"linear": None, "relu": "relu", "tanh": "tanh"}  # what `linear.dense` 
 class Dense(Layer):
     """activation(x @ kernel + bias): (..., i) -> (..., units)"""
 
+    supports_masking = True
+
     def __init__(
         self,
         units: int,
@@ -149,6 +151,8 @@ class Embedding(Layer):
 class Activation(Layer):
     """An activation function as a layer."""
 
+    supports_masking = True
+
     def __init__(self, activation: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.activation = activations.get(activation)
@@ -160,6 +164,8 @@ class Activation(Layer):
 @REGISTRY.register()
 class Identity(Layer):
     """The inputs themselves."""
+
+    supports_masking = True
 
     def call(self, inputs: Any) -> Any:
         return inputs

@@ -18,6 +18,8 @@ from minitrain.ops.neural import l2_normalize
 class _Merge(Layer):
     """A function of two Tensors applied to all inputs in turn; shapes broadcast behind the batch axis."""
 
+    supports_masking = True
+
     def _list(self, inputs: Any, least: int = 2) -> list[Tensor]:
         if not isinstance(inputs, (list, tuple)) or len(inputs) < least:
             raise InvalidArgumentError(

@@ -78,6 +78,8 @@ class BatchNormalization(ScaledLayer):
     moving = momentum * moving + (1 - momentum) * batch. Source: Ioffe and Szegedy (2015), algorithms 1 and 2.
     """
 
+    supports_masking = True
+
     def __init__(
         self,
         axis: int = -1,
@@ -140,6 +142,8 @@ def _masked_moments(x: Tensor, axes: list[int], mask: Any) -> tuple[Tensor, Tens
 class LayerNormalization(ScaledLayer):
     """gamma * (x - mean) / sqrt(variance + epsilon) + beta, over `axis` of each sample. Source: Ba et al. (2016)."""
 
+    supports_masking = True
+
     def build(self, input_shape: Any) -> None:
         self._add_scale(tuple(input_shape[each] for each in _axes(self.axis, len(input_shape))))
         self.built = True
@@ -159,6 +163,8 @@ class GroupNormalization(ScaledLayer):
 
     -1 groups: one for each channel.
     """
+
+    supports_masking = True
 
     def __init__(self, groups: int = 32, axis: int = -1, **kwargs: Any) -> None:
         super().__init__(axis, **kwargs)
@@ -213,6 +219,8 @@ class RMSNormalization(Layer):
 @REGISTRY.register()
 class UnitNormalization(Layer):
     """x divided by its L2 norm over `axis`."""
+
+    supports_masking = True
 
     def __init__(self, axis: Any = -1, **kwargs: Any) -> None:
         super().__init__(**kwargs)

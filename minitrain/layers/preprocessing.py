@@ -42,6 +42,8 @@ def _batches(data: Any) -> Iterator[Any]:
 class Rescaling(Layer):
     """x * scale + offset"""
 
+    supports_masking = True
+
     def __init__(self, scale: Any, offset: Any = 0.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.scale = scale
@@ -60,6 +62,8 @@ class Normalization(Layer):
     Mean and variance are given, or learned by `adapt`. `axis`: the axes that keep statistics of their own; None for
     one mean and one variance of all numbers.
     """
+
+    supports_masking = True
 
     def __init__(
         self, axis: Any = -1, mean: Any = None, variance: Any = None, invert: bool = False, **kwargs: Any

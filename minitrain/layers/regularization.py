@@ -21,6 +21,8 @@ from minitrain.regularizers import L1L2
 class RandomLayer(Layer):
     """A layer with a stream of random numbers of its own, from `seed` or from one that the global stream gives."""
 
+    supports_masking = True
+
     def __init__(self, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.seed = seed
@@ -149,6 +151,8 @@ class AlphaDropout(RandomLayer):
 @REGISTRY.register()
 class ActivityRegularization(Layer):
     """Passes inputs on and adds l1 * sum(|x|) + l2 * sum(x ** 2) to the losses."""
+
+    supports_masking = True
 
     def __init__(self, l1: float = 0.0, l2: float = 0.0, **kwargs: Any) -> None:
         super().__init__(activity_regularizer=L1L2(l1, l2), **kwargs)

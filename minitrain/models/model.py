@@ -1,58 +1,24 @@
-"""Model: a layer that trains itself.
-
-`fit` reads at three zooms: `fit` itself, the epochs; `_train_epoch`, the batches; `train_step`, one step, which users
-override. `evaluate` and `predict` go the same way.
-"""
+"""Model: a layer made of layers, drawn or written, that trains itself (`Trainer`), prints itself and is saved."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from minitrain import layers as layers_module
-from minitrain import nest, optim
+from minitrain import nest
 from minitrain.configuration import custom_object_scope, registered_name
 from minitrain.dtypes import as_dtype
-from minitrain.engine.convert import as_tensor
-from minitrain.engine.program.record import happen
 from minitrain.engine.symbolic import name_of
-from minitrain.engine.tape import GradientTape
-from minitrain.engine.tensor import Tensor, TensorLike
-from minitrain.engine.trail import STATE
-from minitrain.errors import DTypeError, InvalidArgumentError, NotDrawnError
-from minitrain.layers.base import Layer, losses_of
-from minitrain.metrics.base import Metric
+from minitrain.engine.tensor import Tensor
+from minitrain.errors import InvalidArgumentError, NotDrawnError
+from minitrain.layers.base import Layer
 from minitrain.models.graph import Graph
-from minitrain.models.steps import LossTracker, NewLoss, Steps
 from minitrain.models.summary import Summary
-from minitrain.ops.elementwise import add_n
-from minitrain.training.callbacks import CallbackList
-from minitrain.training.data import Batch, Endless, Shuffled, Table, batches_of, need_count
-from minitrain.training.loggers import History, ProgressBar
-from minitrain.training.objective import Measures, Objective
-
-Results = dict[str, float]
-ROWS_AT_ONCE = 1024  # that `predict` takes where it may: a program's calls cost little beside the work of so many
+from minitrain.models.trainer import Trainer
 
 
-class Known:
-    """What a walk over the model found, kept for an epoch: walking takes longer than a small step does."""
-
-    __slots__ = ("layers", "variables")
-
-    def __init__(self, model: Model) -> None:
-        self.layers = list(model._flatten_layers())
-        self.variables = model.trainable_variables
-
-    def losses(self) -> list[Any]:
-        """As `Layer.losses`."""
-        return losses_of(self.layers, self.variables)
-
-
-class Model(Layer):
+class Model(Trainer, Layer):
     """A layer with `compile`, `fit`, `evaluate` and `predict`.
 
     `Model(inputs, outputs)` is the functional model between symbolic tensors, each a tensor, a list or a dict. Users'
@@ -65,20 +31,11 @@ class Model(Layer):
     41
     """
 
-    optimizer: Any = None
-    loss: Any = None
-    run_eagerly = False
+    supports_masking = True
 
     def __init__(self, inputs: Any = None, outputs: Any = None, *, name: str | None = None, **kwargs: Any) -> None:
         is_functional = type(self) is Model and inputs is not None
         super().__init__(name=name or (name_of("functional") if is_functional else None), **kwargs)
-        self.stop_training = False
-        self.history: History | None = None
-        self._compiled = False
-        self._compile_config: dict[str, Any] | None = None
-        self._known: Known | None = None
-        self._loss_tracker = LossTracker()
-        self._steps = Steps()
         self._graph: Graph | None = None
         self._graph_layers: list[Layer] = []
         if (inputs is None) != (outputs is None):
@@ -96,52 +53,7 @@ class Model(Layer):
         self._takes_any_input = any(each.dtype == "string" for each in graph.flat_inputs)
         self.built = True
 
-    def compile(
-        self,
-        optimizer: Any = "rmsprop",
-        loss: Any = None,
-        loss_weights: Any = None,
-        metrics: Any = None,
-        weighted_metrics: Any = None,
-        run_eagerly: bool = False,
-        steps_per_execution: int = 1,
-        jit_compile: Any = "auto",
-        auto_scale_loss: bool = True,
-    ) -> None:
-        """Say what is minimised, how, and what is reported.
-
-        `optimizer`, `loss`: a name, an instance, a function for the loss. `metrics`: a list of names, instances or
-        functions of y_true and y_pred; `weighted_metrics` see the sample weights too. "accuracy" chooses its form by
-        the shapes. `loss_weights`: a factor of the loss. For several outputs `loss`, `loss_weights` and the metrics are
-        lists, or dicts by the outputs' names. `steps_per_execution`: callbacks see every so manieth batch.
-        """
-        names = None if self._graph is None else self._graph.output_names
-        objective = Objective(loss, loss_weights, names)
-        measures = Measures(metrics, weighted_metrics, names)
-        self.optimizer = optim.get(optimizer)
-        self.loss = loss
-        self.loss_weights = loss_weights
-        self._objective, self._measures = objective, measures
-        self.run_eagerly = bool(run_eagerly)
-        self.steps_per_execution = need_count(steps_per_execution, "steps_per_execution")
-        self.jit_compile = jit_compile
-        self._compile_config = {
-            "loss": loss,
-            "loss_weights": loss_weights,
-            "metrics": metrics,
-            "weighted_metrics": weighted_metrics,
-            "run_eagerly": run_eagerly,
-            "steps_per_execution": steps_per_execution,
-        }
-        self._compiled = True
-        self._steps.forget()
-
     # ------------------------------------------------------------------------------------------------------- what it is
-
-    @property
-    def compiled(self) -> bool:
-        """Whether `compile` has been called."""
-        return self._compiled
 
     @property
     def layers(self) -> list[Layer]:
@@ -205,29 +117,6 @@ class Model(Layer):
                 f"Model '{self.name}' has no `{what}` yet: it is not functional, or not built. Start it with `Input`."
             )
         return self._graph
-
-    @property
-    def metrics(self) -> list[Metric]:
-        """That of the loss, those of `compile`, once a batch has shown what they are, and those that are attributes."""
-        compiled = self._measures.all if self._compiled else []
-        return [self._loss_tracker, *compiled, *self._own_metrics()]
-
-    def _own_metrics(self) -> list[Metric]:
-        values = [value for key, value in vars(self).items() if key not in ("_compile_config", "_made_with")]
-        own = [each for value in values for each in nest.flatten(value) if isinstance(each, Metric)]
-        return [each for each in own if each is not self._loss_tracker]
-
-    @property
-    def metrics_names(self) -> list[str]:
-        """What `evaluate` gives, in order."""
-        parts = self._objective.shown if self._compiled else []
-        compiled = self._measures.labels if self._compiled else []
-        return ["loss", *parts, *compiled, *(each.name for each in self._own_metrics())]
-
-    def reset_metrics(self) -> None:
-        """Start all metrics anew, as at the beginning of every epoch."""
-        for each in self.metrics:
-            each.reset_state()
 
     def build(self, input_shape: Any = None) -> None:
         """Make the weights for inputs of this shape, the batch axis included as None or a size."""
@@ -310,376 +199,6 @@ class Model(Layer):
 
         saving.load_weights(self, filepath, skip_mismatch)
 
-    # --------------------------------------------------------------------------------------------------------- one step
-
-    def compute_loss(
-        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
-    ) -> Any:
-        """The loss of a batch: those of `compile` times `loss_weights`, and what the layers added."""
-        parts: list[Any] = []
-        self._parts = parts
-        added = self.losses if self._known is None else self._known.losses()
-        total = None
-        if y is not None and self.loss is not None:
-            parts = self._parts = self._objective.parts(y, y_pred, sample_weight)
-            total = self._objective.total(parts)
-        if total is not None:
-            added = [total, *added]
-        if not added:
-            raise InvalidArgumentError("There is nothing to minimise: no `y`, no `loss` in compile, and no `add_loss`.")
-        return added[0] if len(added) == 1 else add_n(added)
-
-    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Results:
-        """Add a batch to the metrics of `compile`, and give the results so far."""
-        if y is not None:
-            self._measures.update(y, y_pred, sample_weight)
-        return self.get_metrics_result()
-
-    def get_metrics_result(self) -> Results:
-        """The results since the last reset: the mean loss a sample, and the metrics."""
-        found: Results = {}
-        tracker = self._loss_tracker
-        if tracker.count:
-            found["loss"] = tracker.total / tracker.count
-            for label, total in zip(self._objective.shown, tracker.parts, strict=False):
-                found[label] = total / tracker.count
-        if self._compiled:
-            for label, each in zip(self._measures.labels, self._measures.all, strict=True):
-                found.update(_named(label, each.result()))
-        for each in self._own_metrics():
-            for name, value in _named(each.name, each.result()).items():
-                found.setdefault(name, value)
-        return found
-
-    def train_step(self, data: Any) -> Any:
-        """One step on (x, y, sample_weight), giving a dict of results. Override for a step of your own."""
-        self._train_on(data)
-        return self._step_results()
-
-    def test_step(self, data: Any) -> Any:
-        """One batch of `evaluate`, giving a dict of results."""
-        self._test_on(data)
-        return self._step_results()
-
-    def _step_results(self) -> Results:
-        """What the step has given: the results of a `compute_metrics` of one's own, or those so far."""
-        return self._own_results if self._computes_own_metrics() else self.get_metrics_result()
-
-    def _computes_own_metrics(self) -> bool:
-        return type(self).compute_metrics is not Model.compute_metrics
-
-    def predict_step(self, data: Any) -> Any:
-        """One batch of `predict`."""
-        return self(data[0] if isinstance(data, tuple) else data, training=False)
-
-    def _train_on(self, data: Any) -> None:
-        x, y, weight = (*data, None, None)[:3]
-        with GradientTape() as tape:
-            y_pred = self(x, training=True)
-            loss = self.compute_loss(x, y, y_pred, weight, training=True)
-            scaled = self.optimizer.scale_loss(loss)
-        variables = self.trainable_variables if self._known is None else self._known.variables
-        self.optimizer.apply_gradients(zip(tape.gradient(scaled, variables), variables, strict=True))
-        self._note(x, y, y_pred, weight, loss)
-
-    def _test_on(self, data: Any) -> None:
-        x, y, weight = (*data, None, None)[:3]
-        y_pred = self(x, training=False)
-        self._note(x, y, y_pred, weight, self.compute_loss(x, y, y_pred, weight, training=False))
-
-    def _note(self, x: Any, y: Any, y_pred: Any, weight: Any, loss: Any) -> None:
-        """Add the loss, as the mean of so many samples, and the batch to the metrics."""
-        rows = len(x) if not isinstance(x, (dict, list, tuple)) else len(nest.flatten(x)[0])
-        parts = [part for part in self._parts if part is not None] if self._objective.labels else []
-        happen(NewLoss(self._loss_tracker, rows), [as_tensor(loss), *parts])
-        if self._computes_own_metrics():
-            self._own_results = self.compute_metrics(x, y, y_pred, weight)
-        elif y is not None:
-            self._measures.update(y, y_pred, weight)
-
-    # ---------------------------------------------------------------------------------------- fit, evaluate and predict
-
-    def fit(
-        self,
-        x: Any = None,
-        y: Any = None,
-        batch_size: int | None = None,
-        epochs: int = 1,
-        verbose: Any = "auto",
-        callbacks: Any = None,
-        validation_split: float = 0.0,
-        validation_data: Any = None,
-        shuffle: bool = True,
-        class_weight: dict[int, float] | None = None,
-        sample_weight: Any = None,
-        initial_epoch: int = 0,
-        steps_per_epoch: int | None = None,
-        validation_steps: int | None = None,
-        validation_batch_size: int | None = None,
-        validation_freq: Any = 1,
-    ) -> History:
-        """Train for `epochs` passes over the data, and give their History.
-
-        `x`, `y`: arrays, Tensors, lists, DataFrames; or `x` an iterable of batches (x, y) or (x, y, sample_weight).
-        Several inputs or outputs come as tuples, lists or dicts of these. `batch_size`: 32 by default; the last batch
-        may be smaller. `validation_split`: this share of the last rows, taken before shuffling. `class_weight`: factors
-        of the sample weights by class. `verbose`: 0 for silence, 1 for a bar an epoch, 2 for a line an epoch.
-        `steps_per_epoch`: so many batches an epoch, going on where the epoch before ended.
-
-        Raises before training: TapeError for a model that is not compiled, ShapeError for rows that do not match,
-        DTypeError for what holds no numbers, NonFiniteError for NaN and infinities.
-        """
-        self._need_compiled("fit")
-        if epochs != 0:
-            need_count(epochs, "epochs")
-        batches = self._batches(x, y, sample_weight, batch_size, shuffle)
-        validation = None
-        if validation_data is not None:
-            parts = validation_data if isinstance(validation_data, (tuple, list)) else (validation_data,)
-            if len(parts) > 3:
-                raise InvalidArgumentError("`validation_data` must be (x, y) or (x, y, sample_weight).")
-            validation = self._batches(*parts, batch_size=validation_batch_size or batch_size)
-        elif validation_split:
-            if not isinstance(batches, Table):
-                raise InvalidArgumentError(
-                    "`validation_split` needs arrays; beside an iterable give `validation_data`."
-                )
-            batches, validation = batches.split(validation_split)
-            validation.batch_size = validation_batch_size or validation.batch_size
-        if class_weight is not None:
-            batches = batches.weighted(class_weight)
-        if isinstance(batches, Table):
-            self._look_at(batches)
-        self.stop_training = False
-        steps = steps_per_epoch or len(batches) or None
-        verbosity = (1 if sys.stderr.isatty() else 2) if verbose == "auto" else int(verbose)
-        self.history = History()
-        # History and the bar come last, so that they see what other callbacks add to the results.
-        listed = [*nest.as_list(callbacks), *([ProgressBar(verbosity)] if verbosity else []), self.history]
-        hooks = CallbackList(listed, self, {"epochs": epochs, "steps": steps, "verbose": verbosity})
-        hooks.call("on_train_begin", {})
-        logs: Results = {}
-        start, done = hooks.resume(initial_epoch)
-        ongoing = Endless(batches) if steps_per_epoch else None
-        for epoch in range(start, epochs):
-            if self.stop_training:
-                break
-            if not done:
-                self.reset_metrics()
-                hooks.call("on_epoch_begin", epoch, {})
-            source = iter(batches) if ongoing is None else _some(ongoing, steps_per_epoch)
-            logs = self._train_epoch(source, hooks, epoch, done)
-            done = 0
-            if validation is not None and _is_due(epoch, validation_freq):
-                results = self._test_epoch(validation, validation_steps, hooks)
-                logs.update({f"val_{name}": value for name, value in results.items()})
-            logs = dict(sorted(logs.items()))
-            hooks.call("on_epoch_end", epoch, logs)
-            hooks.back_up(epoch + 1, 0)
-            if ongoing is not None and ongoing.has_ended:
-                break
-        if self.optimizer.use_ema:
-            self.optimizer.finalize_variable_values(self.trainable_variables)
-        hooks.call("on_train_end", logs)
-        return self.history
-
-    def _batches(self, *data: Any, **options: Any) -> Any:
-        """The batches of data, in this model's dtype."""
-        return batches_of(*data, **options, dtype=self._numpy_dtype, strings=self._takes_any_input)
-
-    def _look_at(self, batches: Table) -> None:
-        """Build the model on a row, and look at its outputs and the targets, before anything is trained."""
-        x, y, _ = batches.batch(slice(0, 1))
-        try:
-            y_pred = self(x, training=False)
-        except Exception:
-            if type(self).train_step is Model.train_step:
-                raise
-            return  # a step of one's own may need no `call`, or another one
-        if y is None or self.loss is None:
-            return
-        self._objective.build(y_pred)
-        self._objective.need_labels(batches.whole[1], y_pred)
-        if not self._measures.is_empty and self._measures.outputs is None:
-            self._measures.build(y, y_pred)
-
-    def _train_epoch(self, batches: Iterator[Batch], hooks: CallbackList, epoch: int, done: int) -> Results:
-        """Train on the batches, but for those that were done before, and give the epoch's results."""
-        is_own = type(self).train_step is not Model.train_step or self._computes_own_metrics()
-        reading = hooks.reads("on_train_batch_end")
-        every = self.steps_per_execution
-        logs: Results = {}
-        place, first = done - 1, done
-        if done:
-            hooks.pass_over(batches, done)
-        try:
-            if not is_own and isinstance(batches, Shuffled) and not hooks.looks_at_batches() and self._can_replay():
-                first = self._steps.train_all(self, batches, hooks.advance, done)
-                place = first - 1
-            for place, batch in enumerate(batches, first):
-                if place % every == 0:
-                    hooks.call("on_train_batch_begin", place, {})
-                if is_own:
-                    logs = _numbers(self.train_step(_trimmed(batch)))
-                else:
-                    self._steps.run(self, "train", self._train_on, batch)
-                    if self._known is None:
-                        self._known = Known(self)  # after the first step, which may have made the weights
-                    if reading:
-                        logs = self.get_metrics_result()
-                if (place + 1) % every == 0:
-                    hooks.call("on_train_batch_end", place, logs)
-                    hooks.back_up(epoch, place + 1)
-                hooks.advance(1)
-                if self.stop_training:
-                    break
-        finally:
-            self._known = None
-        if place < 0:
-            raise InvalidArgumentError("There was no batch to train on: the iterable is empty, or used up.")
-        return dict(logs) if is_own else self.get_metrics_result()
-
-    def _can_replay(self) -> bool:
-        """Whether steps may be recorded and replayed as programs."""
-        return not self.run_eagerly and not self._steps.has_failed and STATE.home is None and not STATE.checking
-
-    def evaluate(
-        self,
-        x: Any = None,
-        y: Any = None,
-        batch_size: int | None = None,
-        verbose: Any = "auto",
-        sample_weight: Any = None,
-        steps: int | None = None,
-        callbacks: Any = None,
-        return_dict: bool = False,
-    ) -> Any:
-        """The loss and metrics on data: a dict, a list in the order of `metrics_names`, or the loss alone."""
-        self._need_compiled("evaluate")
-        batches = self._batches(x, y, sample_weight, batch_size)
-        hooks = CallbackList(nest.as_list(callbacks), self, {"epochs": 1, "steps": steps or len(batches) or None})
-        results = self._test_epoch(batches, steps, hooks)
-        if verbose not in (0, "auto"):
-            print(" - ".join(f"{name}: {value:.4g}" for name, value in results.items()))
-        return _as_asked(results, return_dict)
-
-    def _test_epoch(self, batches: Any, steps: int | None, hooks: CallbackList) -> Results:
-        self.reset_metrics()
-        hooks.call("on_test_begin", {})
-        is_own = type(self).test_step is not Model.test_step or self._computes_own_metrics()
-        reading = hooks.reads("on_test_batch_end")
-        logs: Results = {}
-        for place, batch in enumerate(batches):
-            if place == steps:
-                break
-            hooks.call("on_test_batch_begin", place, {})
-            if is_own:
-                logs = _numbers(self.test_step(_trimmed(batch)))
-            else:
-                self._steps.run(self, "test", self._test_on, batch)
-                if reading:
-                    logs = self.get_metrics_result()
-            hooks.call("on_test_batch_end", place, logs)
-        results = dict(logs) if is_own else self.get_metrics_result()
-        hooks.call("on_test_end", results)
-        return results
-
-    def predict(
-        self,
-        x: Any,
-        batch_size: int | None = None,
-        verbose: Any = "auto",
-        steps: int | None = None,
-        callbacks: Any = None,
-    ) -> Any:
-        """The outputs for all rows of x, as ndarrays in the structure of the outputs.
-
-        `batch_size`: 32 by default, and many more where only minitrain's own layers are at work, which compute each row
-        by itself.
-        """
-        if batch_size is None and steps is None and not callbacks:
-            if self._steps.is_rowwise is None:
-                self._steps.is_rowwise = self._is_rowwise()
-            batch_size = ROWS_AT_ONCE if self._steps.is_rowwise else None
-        batches = self._batches(x, batch_size=batch_size)
-        hooks = CallbackList(nest.as_list(callbacks), self, {"steps": steps or len(batches) or None})
-        hooks.call("on_predict_begin", {})
-        found = []
-        for place, batch in enumerate(batches):
-            if place == steps:
-                break
-            hooks.call("on_predict_batch_begin", place, {})
-            found.append(self._predicted(batch))
-            hooks.call("on_predict_batch_end", place, {"outputs": found[-1]} if hooks.callbacks else None)
-        if not found:
-            raise InvalidArgumentError("There was no batch to predict.")
-        hooks.call("on_predict_end", {})
-        return found[0] if len(found) == 1 else nest.map_structure(lambda *parts: np.concatenate(parts), *found)
-
-    def _is_rowwise(self) -> bool:
-        """Whether the output for a row cannot depend on the rows beside it: no code of the user's is at work."""
-        if type(self).predict_step is not Model.predict_step:
-            return False
-        for each in self._flatten_layers():
-            if not _is_ours(type(each)) or isinstance(each, layers_module.Lambda):
-                return False
-            if not all(_is_ours(value) for value in vars(each).values() if callable(value)):
-                return False  # such as an activation of the user's
-            axis = getattr(each, "axis", None)
-            if axis is not None and 0 in np.atleast_1d(axis):
-                return False
-            graph = getattr(each, "_graph", None)
-            if graph is not None and not all(isinstance(node.operation, Layer) for node in graph.nodes):
-                return False
-        return True
-
-    def train_on_batch(
-        self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None, return_dict: bool = False
-    ) -> Any:
-        """One step on one batch, and its results."""
-        self._need_compiled("train_on_batch")
-        self.reset_metrics()
-        return _as_asked(_numbers(self.train_step(self._one_batch(x, y, sample_weight, class_weight))), return_dict)
-
-    def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
-        """The results of one batch."""
-        self._need_compiled("test_on_batch")
-        self.reset_metrics()
-        return _as_asked(_numbers(self.test_step(self._one_batch(x, y, sample_weight, None))), return_dict)
-
-    def predict_on_batch(self, x: Any) -> Any:
-        """The outputs for one batch, as ndarrays."""
-        return self._predicted(self._one_batch(x, None, None, None))
-
-    def _predicted(self, batch: Any) -> Any:
-        if type(self).predict_step is Model.predict_step and self._can_replay():
-            x = batch[0] if type(batch) is tuple else batch
-            out = self._steps.predict(self, x)
-        else:
-            out = self.predict_step(batch)
-        if type(out) is np.ndarray:
-            return out
-        if type(out) is Tensor:
-            return out.numpy()
-        return nest.map_structure(lambda each: each if type(each) is np.ndarray else as_tensor(each).numpy(), out)
-
-    def _one_batch(self, x: Any, y: Any, weight: Any, class_weight: Any) -> Any:
-        table = self._batches(x, y, weight)
-        if not isinstance(table, Table):
-            raise DTypeError(f"A batch must be an array, or a structure of arrays, received {type(x).__name__}.")
-        return _trimmed((table if class_weight is None else table.weighted(class_weight)).whole)
-
-    def _need_compiled(self, method: str) -> None:
-        if not self._compiled:
-            raise InvalidArgumentError(
-                f"You must call `compile()` before `{method}()`: `model.compile(optimizer, loss)` says what to train."
-            )
-
-
-def _is_ours(thing: Any) -> bool:
-    """Whether a class, a function or an object is minitrain's."""
-    return str(getattr(thing, "__module__", type(thing).__module__)).startswith("minitrain.")
-
 
 def _zeros(shape: Any, dtype: Any) -> Any:
     """A row of zeros for a shape with a batch axis, or for a structure of them; None where a size is open."""
@@ -694,47 +213,3 @@ def _zeros(shape: Any, dtype: Any) -> Any:
     if not all(isinstance(each, (int, np.integer)) for each in shape[1:]):
         return None
     return Tensor(np.zeros((1, *shape[1:]), dtype))
-
-
-def _trimmed(batch: Any) -> tuple[Any, ...]:
-    """(x, y, sample_weight) without what is None at the end, as a train_step of one's own unpacks it."""
-    x, y, weight = batch
-    return (x, y, weight) if weight is not None else (x, y) if y is not None else (x,)
-
-
-def _some(batches: Endless, steps: int) -> Iterator[Batch]:
-    """The next so many batches."""
-    for _ in range(steps):
-        batch = batches.next()
-        if batch is None:
-            return
-        yield batch
-
-
-def _number(value: Any) -> Any:
-    array = value.numpy() if isinstance(value, TensorLike) else np.asarray(value)
-    return float(array) if array.ndim == 0 else array
-
-
-def _named(name: str, result: Any) -> Results:
-    """A result under its name; those of a dict under theirs."""
-    if isinstance(result, dict):
-        return {key: each for name, value in result.items() for key, each in _named(name, value).items()}
-    return {name: _number(result)}
-
-
-def _numbers(results: Any) -> Results:
-    if not isinstance(results, dict):
-        raise DTypeError(f"A step must give a dict of results, received {type(results).__name__}.")
-    return _named("", results)
-
-
-def _as_asked(results: Results, return_dict: bool) -> Any:
-    """A dict by name, as Keras sorts them, a list of the values, or the only one."""
-    values = list(results.values())
-    return dict(sorted(results.items())) if return_dict else values[0] if len(values) == 1 else values
-
-
-def _is_due(epoch: int, frequency: Any) -> bool:
-    """Whether validation runs after this epoch: every so many epochs, or after those that are listed, from 1."""
-    return (epoch + 1) % frequency == 0 if isinstance(frequency, int) else epoch + 1 in frequency

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,9 +17,11 @@ import numpy as np
 from minitrain import nest
 from minitrain.engine.program.function import SIGNATURES, Trace
 from minitrain.engine.program.record import CannotReplay, Effect
+from minitrain.engine.program.stack import Stack
 from minitrain.engine.tensor import Tensor
 from minitrain.metrics.base import Metric
 
+PATIENCE = 6  # steps of a shape by Python first: recording takes longer than these, and few last batches come often
 GO = 0.05  # seconds between two signs of progress
 
 
@@ -52,11 +54,12 @@ class LossTracker(Metric):
 
 
 class NewLoss(Effect):
-    """The loss of a batch of `rows` samples, in a program."""
+    """The loss of a batch of `rows` samples, in a program; `has_parts`: and those of several outputs."""
 
-    def __init__(self, tracker: LossTracker, rows: int) -> None:
+    def __init__(self, tracker: LossTracker, rows: int, has_parts: bool) -> None:
         self.tracker = tracker
         self.rows = rows
+        self.has_parts = has_parts
 
     def __call__(self, arrays: list[Any]) -> None:
         loss, *parts = [float(np.mean(each)) for each in arrays]
@@ -69,6 +72,44 @@ class NewLoss(Effect):
         emitter.line(f"{tracker}.total += {emitter.method(slots[0], 'item')}() * {self.rows}")
         emitter.line(f"{tracker}.count += {self.rows}")
         return True
+
+    def stacked(self, effects: Sequence[Any], stack: Stack) -> Effect:
+        if self.has_parts:
+            return super().stacked(effects, stack)
+        return NewLosses([each.tracker for each in effects], self.rows)
+
+
+class NewLosses(Effect):
+    """The losses of several models' batches of `rows` samples, in a program: added up until it ends. (models,)"""
+
+    def __init__(self, trackers: Sequence[LossTracker], rows: int) -> None:
+        self.trackers = list(trackers)
+        self.rows = rows
+
+    def bind(self) -> list[Any]:
+        self.sums = np.zeros(len(self.trackers))
+        return []
+
+    def begin(self) -> None:
+        self.sums[...] = 0.0
+        self.count = 0
+
+    def __call__(self, arrays: list[Any]) -> None:
+        self.sums += arrays[0].reshape(len(self.trackers), -1).mean(-1)
+        self.count += 1
+
+    def emit(self, emitter: Any, slots: list[Any]) -> bool:
+        if len(slots[0].shape) > 1:
+            return False
+        sums, effect = emitter.name(self.sums, "sums"), emitter.name(self, "losses")
+        emitter.line(f"{emitter.name(np.add)}({sums}, {slots[0]}, {sums})")
+        emitter.line(f"{effect}.count += 1")
+        return True
+
+    def end(self) -> None:
+        if self.count:
+            for tracker, total in zip(self.trackers, self.sums.tolist(), strict=True):
+                tracker.add(total / self.count, self.rows * self.count)
 
 
 class Steps:
@@ -103,21 +144,31 @@ class Steps:
         self.traces.move_to_end(key)
         return trace
 
+    def trace_of(self, kind: str, batch: Any) -> Trace:
+        """The recording of a step on batches like this one: ready after two of them."""
+        arrays = [each for each in nest.flatten(batch) if each is not None]
+        structure = nest.map_structure(lambda each: each is None, batch)
+        key = kind, repr(structure), tuple([(each.shape, each.dtype.char) for each in arrays])
+        return self._trace(key, kind == "train")
+
     def _fail(self, error: CannotReplay) -> None:
         self.has_failed = True
         if not error.is_library:  # the user can do something about it
             warnings.warn(f"The model runs without a program, more slowly. {error}", stacklevel=5)
 
-    def run(self, model: Any, kind: str, step: Callable[[Any], None], batch: Any) -> None:
-        """`step(batch)`, replayed where that can be."""
+    def run(self, model: Any, kind: str, step: Callable[[Any], None], batch: Any, patience: int = PATIENCE) -> None:
+        """`step(batch)`, replayed where that can be; recorded when so many batches of its shape have come before."""
         leaves = nest.flatten(batch)
         if not model._can_replay() or any(each is not None and each.dtype.kind not in "fiub" for each in leaves):
             step(batch)
             return
         arrays = [each for each in leaves if each is not None]
         structure = nest.map_structure(lambda each: each is None, batch)
-        key = kind, repr(structure), tuple([(each.shape, each.dtype.char) for each in arrays])
-        trace = self._trace(key, kind == "train")
+        trace = self.trace_of(kind, batch)
+        if trace.passed < patience:
+            trace.passed += 1
+            step(batch)
+            return
         if trace.is_ready:
             program = trace.take()
             program.run(*arrays)

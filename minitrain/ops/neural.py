@@ -70,18 +70,26 @@ def _(xp, gg, out, g, x, *, slope, upper):
 
 @primitive(name="pass_positive")
 def _pass_positive(g, rectified):
-    """g where `rectified`, which is nowhere negative, is positive, else 0; a NaN stays one.
+    """g where `rectified`, which is nowhere negative, is positive, else 0; where it is NaN, g or NaN.
 
-    The signs are the factors: two thirds of the time of a product with the bools rectified > 0.
+    The signs are the factors of few elements: two thirds of the time of a product with bools, and of many twice.
     """
-    return g * np.sign(rectified)
+    return g * (np.sign(rectified) if rectified.size <= SIGNS else np.not_equal(rectified, 0))
+
+
+SIGNS = 4096  # elements
 
 
 @_pass_positive.written(elementwise=True)
 def _(emitter, out, g, rectified):
-    signs = emitter.scratch(rectified.shape, rectified.dtype)
-    emitter.line(f"{emitter.name(np.sign)}({rectified}, {signs})")
-    emitter.line(f"{emitter.name(np.multiply)}({g}, {signs}, {out})")
+    factors = emitter.scratch(rectified.shape, rectified.dtype)
+    if prod(rectified.shape) <= SIGNS:
+        emitter.line(f"{emitter.name(np.sign)}({rectified}, {factors})")
+    else:
+        passes = emitter.scratch(rectified.shape, np.bool_)
+        emitter.line(f"{emitter.name(np.not_equal)}({rectified}, {emitter.filled(0, rectified)}, {passes})")
+        emitter.line(f"{emitter.name(np.copyto)}({factors}, {passes})")
+    emitter.line(f"{emitter.name(np.multiply)}({g}, {factors}, {out})")
 
 
 @_pass_positive.vjp("g")

@@ -38,11 +38,16 @@ class Adam(Optimizer):
 
     def _corrected(self, rate: float, step: int, dtype: np.dtype[Any]) -> Any:
         """The learning rate with both averages' bias corrected: the same for all blocks of a step."""
+        if isinstance(rate, np.ndarray):
+            return self._at(rate, step, dtype)
         key = rate, step, dtype
         if self._memo[0] != key:
-            mass, square_mass = (missing_mass(beta, step, dtype) for beta in (self.beta_1, self.beta_2))
-            self._memo = key, dtype.type(rate) * np.sqrt(square_mass) / mass
+            self._memo = key, self._at(dtype.type(rate), step, dtype)
         return self._memo[1]
+
+    def _at(self, rate: Any, step: int, dtype: np.dtype[Any]) -> Any:
+        mass, square_mass = (missing_mass(beta, step, dtype) for beta in (self.beta_1, self.beta_2))
+        return rate * np.sqrt(square_mass) / mass
 
     def update(self, w: Any, g: Any, slots: list[Any], rate: float, step: int, spare: list[Any]) -> None:
         m, v, *largest = slots

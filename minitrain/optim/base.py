@@ -20,6 +20,7 @@ from minitrain.configuration import Configurable, Registry, _arguments, snake_ca
 from minitrain.engine.convert import as_tensor, to_dtype
 from minitrain.engine.packing import Pack, pack
 from minitrain.engine.program.record import Effect
+from minitrain.engine.program.stack import Stack
 from minitrain.engine.tape import GradientTape
 from minitrain.engine.tensor import Tensor
 from minitrain.engine.trail import STATE
@@ -27,10 +28,12 @@ from minitrain.engine.variable import Variable
 from minitrain.errors import InvalidArgumentError, ShapeError, nearest_names
 from minitrain.optim.schedules import REGISTRY as SCHEDULES
 from minitrain.optim.schedules import LearningRateSchedule
+from minitrain.optim.stacked import Rates, together
 
 REGISTRY = Registry("optimizer")
 BLOCK = 131_072  # elements, half a megabyte of float32: smaller blocks measured slower, whole passes too
 
+MEMORIES = 64  # rates that are kept spread out; schedules bring new ones in every step
 SMALL = 16_384  # elements up to which a program keeps room of its own for an update
 
 Array = Any
@@ -128,6 +131,7 @@ class Optimizer(Configurable):
         self._place: dict[int, int] = {}  # id of a variable -> its place
         self._spare: dict[Any, list[Array]] = {}  # two arrays to work in, by dtype
         self._warned = False
+        self._spread: dict[Any, Array] = {}  # of `_for_each`
         self.learning_rate = learning_rate
 
     # ------------------------------------------------------------------------------------------- what a subclass says
@@ -138,6 +142,13 @@ class Optimizer(Configurable):
         All arrays have one shape. `rate` is the learning rate, `step` counts from 1, `spare` are two arrays to work in.
         """
         raise NotImplementedError(f"{type(self).__name__} must define update(w, g, slots, rate, step, spare).")
+
+    def emit(self, emitter: Any, w: Array, g: Array, rate: Array, spare: Array) -> bool:
+        """Write source for `update` into a program, where that is a line or two; False leaves it to a call.
+
+        `rate` has no axes; the slots are not at hand.
+        """
+        return False
 
     def update_step(self, gradient: Tensor, variable: Variable, learning_rate: Tensor) -> None:
         """Keras's form of `update`, for optimizers of one's own: as in Keras, `build` adds their state.
@@ -187,13 +198,14 @@ class Optimizer(Configurable):
 
     lr = learning_rate
 
-    def _rate(self, step: int | None = None) -> float:
+    def _rate(self, step: int | None = None) -> Any:
         """The learning rate of the next step, or of that after `step` steps, as a Python float."""
         rate = self._learning_rate
         if isinstance(rate, Variable):
             return float(rate._tensor._array.item())
-        if isinstance(rate, LearningRateSchedule):
-            return float(rate(int(self._iterations._peek()) if step is None else step))
+        if isinstance(rate, (LearningRateSchedule, Rates)):
+            found = rate(int(self._iterations._peek()) if step is None else step)
+            return found if isinstance(found, np.ndarray) else float(found)  # of each model of a stack
         return float(rate())
 
     def _step_number(self) -> int:
@@ -317,7 +329,7 @@ class Optimizer(Configurable):
 
     def __getstate__(self) -> dict[str, Any]:
         # A pack belongs to these very variables; a copy updates its own one by one, with the same numbers.
-        return {**vars(self), "_packs": {}, "_spare": {}}
+        return {**vars(self), "_packs": {}, "_spare": {}, "_spread": {}}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
@@ -451,7 +463,7 @@ class Optimizer(Configurable):
                 buffers = [slots[name].writable() for name in self.slot_names]
                 w = variables.writable()
                 self._decay(group, w, rate)
-                self._in_blocks(w, flat, buffers, rate, step)
+                self._in_blocks(w, flat, buffers, self._for_each(rate, group), step)
                 continue
             # Joining long gradients would cost as much as their update does.
             for place in group:
@@ -482,14 +494,28 @@ class Optimizer(Configurable):
             return
         slots = [self._slots[name][place]._writable() for name in self.slot_names]
         if self.is_elementwise:
-            self._in_blocks(w.reshape(-1), g.reshape(-1), [each.reshape(-1) for each in slots], rate, step)
+            flat_slots = [each.reshape(-1) for each in slots]
+            self._in_blocks(w.reshape(-1), g.reshape(-1), flat_slots, self._for_each(rate, [place]), step)
         else:
             self.update(w, g, slots, rate, step, [np.empty_like(w), np.empty_like(w)])
+
+    def _for_each(self, rate: Any, group: list[int]) -> Any:
+        """A learning rate as it is, or those of stacked models, (models,), for each element of a group, flat."""
+        if not isinstance(rate, np.ndarray):
+            return rate
+        key = rate.tobytes(), *group
+        if key not in self._spread:
+            if len(self._spread) > MEMORIES:
+                self._spread.clear()
+            found = [self._trainable_variables[place]._peek() for place in group]
+            parts = [np.repeat(rate.astype(each.dtype), each.size // len(rate)) for each in found]
+            self._spread[key] = np.concatenate(parts)
+        return self._spread[key]
 
     def begin_step(self, step: int) -> None:
         """Called before the arrays of a step are updated, for state that belongs to all of them."""
 
-    def _in_blocks(self, w: Array, g: Array, slots: list[Array], rate: float, step: int) -> None:
+    def _in_blocks(self, w: Array, g: Array, slots: list[Array], rate: Any, step: int) -> None:
         """Update flat arrays, block by block: whole passes over long ones would fetch them from memory every time."""
         size = w.size
         spare = self._spare.get(w.dtype)
@@ -502,7 +528,8 @@ class Optimizer(Configurable):
         for start in range(0, size, BLOCK):
             part = slice(start, min(start + BLOCK, size))
             room = [each[: part.stop - start] for each in spare]
-            self.update(w[part], g[part], [each[part] for each in slots], rate, step, room)
+            of = rate[part] if isinstance(rate, np.ndarray) else rate
+            self.update(w[part], g[part], [each[part] for each in slots], of, step, room)
 
     def _clip_gradients(self, arrays: list[Array]) -> list[Array]:
         if self.clipnorm is not None:
@@ -532,7 +559,8 @@ class Optimizer(Configurable):
             return
         factor = self.weight_decay * rate
         if not (self._excluded or self._excluded_names):
-            w -= w * factor
+            factor = self._for_each(factor, group)
+            w -= w * (factor.reshape(w.shape) if isinstance(factor, np.ndarray) else factor)
             return
         for place in group:
             variable = self._trainable_variables[place]
@@ -590,8 +618,9 @@ class Update(Effect):
         self.flat: Array = None  # where the program puts the gradients
         self._version = optimizer._version
         self._spare: list[Array] | None = None  # for weights so few that one block holds them
-        self._step = 0
+        self.count = 0  # of the optimizer's steps
         self._begins = type(optimizer).begin_step is not Optimizer.begin_step
+        self._is_fixed = self._has_fixed_rate()
 
     @property
     def writes(self) -> list[Variable]:  # type: ignore[override]
@@ -612,25 +641,41 @@ class Update(Effect):
         self._slots = []
 
     def is_stale(self) -> bool:
-        return self._version != self.optimizer._version
+        return self._version != self.optimizer._version or self._is_fixed != self._has_fixed_rate()
+
+    def _has_fixed_rate(self) -> bool:
+        """Whether the learning rate is all that a step needs to be told, and stays while a program runs."""
+        optimizer = self.optimizer
+        return optimizer.weight_decay is None and not self._begins and type(optimizer._learning_rate) is Variable
 
     def bind(self) -> list[Array] | None:
         optimizer = self.optimizer
         self.unbind()
-        self._version = optimizer._version
+        self._version, self._is_fixed = optimizer._version, self._has_fixed_rate()
         if not all(self.has_gradient) or not optimizer.is_one_update(self.variables):
             return None
         pack = optimizer._packs[0][0]
         self.flat = np.empty_like(pack.buffer)
+        self._fixed = np.empty((), self.flat.dtype)  # the learning rate, where it stays
         return [
             self.flat[place].reshape(variable._peek().shape)
             for place, variable in zip(pack.slices, self.variables, strict=True)
         ]
 
+    def stacked(self, effects: Sequence[Any], stack: Stack) -> Effect:
+        whole = together([each.optimizer for each in effects], stack)
+        members = zip(*(each.variables for each in effects), strict=True)
+        return Update(whole, [stack.variable(each) for each in members], [has or None for has in self.has_gradient])
+
     def emit(self, emitter: Any, slots: list[Any]) -> bool:
         if self.flat is None:
             return False
-        emitter.line(f"{emitter.name(self.step, 'update')}()")
+        w = self.optimizer._packs[0][0].buffer
+        is_short = self._is_fixed and w.size <= SMALL
+        if is_short and self.optimizer.emit(emitter, w, self.flat, self._fixed, np.empty_like(w)):
+            emitter.line(f"{emitter.name(self, 'update')}.count += 1")
+        else:
+            emitter.line(f"{emitter.name(self.step, 'update')}()")
         return True
 
     def begin(self) -> None:
@@ -640,28 +685,31 @@ class Update(Effect):
         self._w, self._slots = None, []  # held here, the buffers would not be the optimizer's alone
         self._w = variables.writable()
         self._slots = [slots[name].writable() for name in self.optimizer.slot_names]
-        self._step = self.optimizer._step_number()
+        self.count = self.optimizer._step_number()
+        if self._is_fixed:
+            self._fixed[...] = self.optimizer._rate()
         if self._spare is None and self._w.size <= SMALL:
             self._spare = [np.empty_like(self._w) for _ in range(2)]
 
     def step(self) -> None:
         """One update of the packed variables."""
         optimizer = self.optimizer
-        rate = optimizer._rate(self._step)
-        self._step += 1
+        rate = optimizer._rate(self.count)
+        self.count += 1
         if self._begins:
-            optimizer.begin_step(self._step)
+            optimizer.begin_step(self.count)
         if optimizer.weight_decay is not None:
             optimizer._decay(optimizer._groups[0], self._w, rate)
+        rate = optimizer._for_each(rate, optimizer._groups[0])
         if self._spare is not None:
-            optimizer.update(self._w, self.flat, self._slots, rate, self._step, self._spare)
+            optimizer.update(self._w, self.flat, self._slots, rate, self.count, self._spare)
         else:
-            optimizer._in_blocks(self._w, self.flat, self._slots, rate, self._step)
+            optimizer._in_blocks(self._w, self.flat, self._slots, rate, self.count)
 
     def end(self) -> None:
         if self.flat is not None:
             self._w, self._slots = None, []
-            self.optimizer._iterations._tensor = Tensor(np.asarray(self._step, np.int64))
+            self.optimizer._iterations._tensor = Tensor(np.asarray(self.count, np.int64))
 
 
 def _norm(arrays: Sequence[Array]) -> float:
@@ -702,9 +750,13 @@ def moving_square(held: Array, g: Array, decay: float, spare: Array) -> None:
     held += spare
 
 
-@functools.lru_cache(maxsize=64)
-def scalar(value: float, dtype: np.dtype[Any]) -> Array:
+def scalar(value: Any, dtype: np.dtype[Any]) -> Array:
     """A number as an array of no axes: NumPy multiplies by it in half the time that a Python float takes."""
+    return value if type(value) is np.ndarray else _scalar(value, dtype)
+
+
+@functools.lru_cache(maxsize=64)
+def _scalar(value: float, dtype: np.dtype[Any]) -> Array:
     made = np.array(value, dtype)
     made.flags.writeable = False
     return made

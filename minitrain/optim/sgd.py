@@ -32,6 +32,14 @@ class SGD(Optimizer):
         self.nesterov = nesterov
         self.slot_names = ("momentum",) if momentum else ()
 
+    def emit(self, emitter: Any, w: Any, g: Any, rate: Any, spare: Any) -> bool:
+        if self.slot_names or type(self).update is not SGD.update:
+            return False
+        named = [emitter.name(each, stem) for each, stem in ((w, "w"), (g, "g"), (rate, "rate"), (spare, "s"))]
+        emitter.line("{m}({1}, {2}, {3})".format(*named, m=emitter.name(np.multiply)))
+        emitter.line("{s}({0}, {3}, {0})".format(*named, s=emitter.name(np.subtract)))
+        return True
+
     def update(self, w: Any, g: Any, slots: list[Any], rate: float, step: int, spare: list[Any]) -> None:
         move = np.multiply(g, scalar(rate, g.dtype), out=spare[0])
         if not slots:

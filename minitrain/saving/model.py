@@ -74,7 +74,7 @@ def load_model(
                 model = layers_module.deserialize(settings)
                 shape = settings.get("build_shape")
                 if not model.weights and weights and shape is not None:
-                    model.build(_as_shape(shape))
+                    model._build_with(_as_shape(shape))
         except InvalidArgumentError as error:
             _advise(error, archive)
             raise

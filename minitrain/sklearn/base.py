@@ -20,14 +20,14 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, colu
 
 from minitrain import nn
 from minitrain.engine.convert import as_tensor
-from minitrain.errors import InvalidArgumentError
+from minitrain.errors import DTypeError, InvalidArgumentError
 from minitrain.losses.base import Loss, matched, reduce_weighted
 from minitrain.losses.classification import SparseCategoricalCrossentropy, sparse_categorical_crossentropy
 from minitrain.ops.elementwise import log, maximum, square
 from minitrain.ops.neural import mean_squared_error, sum_of_squares
 from minitrain.ops.random import Generator, get_global_generator, set_global_generator
 from minitrain.ops.reduction import reduce_sum
-from minitrain.sklearn.encoding import TableEncoder, is_frame, is_sparse, note_columns
+from minitrain.sklearn.encoding import TableEncoder, is_frame, is_sparse, note_columns, read_column
 from minitrain.training.objective import as_loss
 
 Array = Any
@@ -96,7 +96,7 @@ class Criterion(Loss):
             return mean
         rows = float(y_pred.shape[0]) if sample_weight is None else reduce_sum(as_tensor(sample_weight))
         squares = [sum_of_squares(kernel) for kernel in self.kernels]
-        return mean + (0.5 * self.alpha) * sum(squares[1:], squares[0]) / rows
+        return mean + (0.5 * self.alpha / rows) * sum(squares[1:], squares[0])
 
     def _mean(self, y_true: Any, y_pred: Any, sample_weight: Any) -> Any:
         if self.function is half_squared_error and sample_weight is None:  # one operation for all of it
@@ -156,15 +156,23 @@ class NetworkEstimator(BaseEstimator):
             note_columns(X, self, reset)
             return X
         allows_nan = self.encoding is not None and not is_sparse(X)
-        return validate_data(
-            self,
-            X,
-            reset=reset,
-            accept_sparse="csr",
-            dtype=[np.float64, np.float32],
-            ensure_all_finite="allow-nan" if allows_nan else True,
-            allow_nd=self._allows_nd,
-        )
+        try:
+            return validate_data(
+                self,
+                X,
+                reset=reset,
+                accept_sparse="csr",
+                dtype=[np.float64, np.float32],
+                ensure_all_finite="allow-nan" if allows_nan else True,
+                allow_nd=self._allows_nd,
+            )
+        except ValueError as error:
+            if not str(error).startswith("could not convert string"):
+                raise
+            text = [name for name in X.columns if read_column(X[name], name)[0] == "category"] if is_frame(X) else "X"
+            raise InvalidArgumentError(
+                f"{error}: {text} holds text, which is encoded in DataFrames and with encoding='auto'."
+            ) from error
 
     def _begin(
         self,
@@ -319,6 +327,9 @@ class LabelTargets(ClassifierMixin):
         y = check_array(y, ensure_2d=False, dtype=None, input_name="y", estimator=self)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
+        kinds = {type(each).__name__ for each in y.flat} if y.dtype == object else ()
+        if len(kinds) > 1:
+            raise DTypeError(f"`y` must hold labels of one type and none missing, received {sorted(kinds)}.")
         check_classification_targets(y)
         return y
 

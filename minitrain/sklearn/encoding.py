@@ -1,17 +1,17 @@
 """TableEncoder: tables as people have them, to one matrix of numbers that a network trains well on.
 
-Numbers are centred on their median, divided by a robust deviation, and clipped smoothly; where there are
-rows enough, their ranks stand beside them. What is missing becomes the median, with a column that says where. Booleans
-become -1 and 1, dates seconds and the places in day, week and year, small categories a column a level. Large
-categories come last, as integers that `Embedded` turns into learned vectors. Statistics are weighted, so that a weight
-of two means a row that is there twice. pandas and polars are read through what they share: `columns`, `[name]` and
-`to_numpy`.
+Numbers get mean 0 and deviation 1 after a smooth clip of stray ones, which hardly moves the rest: a penalty on weights
+means what it does behind a StandardScaler. Where there are rows enough, their ranks stand beside them. What is missing
+becomes 0, with a column that says where. Booleans become -1 and 1, dates seconds and the places in day, week and year,
+small categories a column a level. Large categories come last, as integers that `Embedded` turns into learned vectors.
+Statistics are weighted, so that a weight of two means a row that is there twice. pandas and polars are read through
+what they share: `columns`, `[name]` and `to_numpy`.
 """
 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -72,13 +72,19 @@ def read_column(series: Any, name: Any) -> tuple[str, Array]:
     The kind is "number", "boolean" (0.0 and 1.0), "date" (seconds since 1970), "category", or "empty".
     """
     said = str(series.dtype)
+    if said.startswith("period["):
+        series = series.dt.to_timestamp()
+        said = str(series.dtype)
     if said == "category" or said.startswith(("Categorical", "Enum")):
         return "category", _objects(series)
     if said.startswith("datetime64["):
         return "date", _seconds(series.to_numpy("datetime64[us]"))  # time zones become UTC
-    values = np.asarray(series.to_numpy())
+    try:
+        values = np.asarray(series.to_numpy())
+    except Exception as error:  # polars has types that NumPy has not
+        raise DTypeError(f"Column {name!r} ({said}) is nothing that NumPy holds; cast it before. {error}") from error
     if values.ndim != 1:
-        raise InvalidArgumentError(f"The table has several columns called {name!r}: names must be unique.")
+        raise _nested(name, said)
     kind = values.dtype.kind
     if kind == "M":
         return "date", _seconds(values)
@@ -99,11 +105,15 @@ def _read_objects(values: Array, name: Any) -> tuple[str, Array]:
         return "empty", np.full(len(values), np.nan)
     if _holds_only(present, (bool, np.bool_)):
         return "boolean", np.array([np.nan if each is None else float(each) for each in values])
-    if _holds_only(present, (datetime.date, np.datetime64)):
-        return "date", _seconds(np.array([None if each is None else np.datetime64(each) for each in values], "M8[us]"))
+    if _holds_only(present, (datetime.date, np.datetime64, datetime.time)):
+        return "date", _seconds(np.array([_moment(each) for each in values], "M8[us]"))
+    if not _holds_only(present, (Hashable,)):
+        raise _nested(name, next(type(each).__name__ for each in present if not isinstance(each, Hashable)))
     if not _holds_only(present, (str, bytes)):
         try:
             numbers = np.array([np.nan if each is None else float(each) for each in values])
+        except OverflowError as error:
+            raise NonFiniteError(f"Column {name!r} holds an integer beyond all floats: take its logarithm.") from error
         except (TypeError, ValueError):
             pass
         else:
@@ -112,8 +122,22 @@ def _read_objects(values: Array, name: Any) -> tuple[str, Array]:
 
 
 def _objects(series: Any) -> Array:
-    """The values as objects, None for each that is missing."""
-    return np.array([None if _is_missing(each) else each for each in series.to_numpy()], dtype=object)
+    """The values as objects (n,), None for each that is missing."""
+    present = (None if _is_missing(each) else each for each in series.to_numpy())
+    return np.fromiter(present, dtype=object, count=len(series))
+
+
+def _nested(name: Any, said: str) -> DTypeError:
+    return DTypeError(f"Column {name!r} holds several values a row ({said}): make a column of each, or drop it.")
+
+
+def _moment(value: Any) -> Any:
+    """A date, a moment of any time zone as UTC, or a time of day as one on the first of January 1970."""
+    if isinstance(value, datetime.time):
+        value = datetime.datetime.combine(datetime.date(1970, 1, 1), value)
+    if getattr(value, "tzinfo", None) is not None:
+        value = value.astimezone(datetime.UTC).replace(tzinfo=None)
+    return np.datetime64("NaT") if value is None else np.datetime64(value)
 
 
 def _seconds(values: Array) -> Array:
@@ -145,9 +169,11 @@ def weighted_quantiles(values: Array, weight: Array, levels: Array) -> Array:
 
 QUARTILES, PERCENTILES = 1.3489795, 4.6526957  # how far apart they are for a normal number of deviation 1
 LEVELS = np.array([0.0, 0.01, 0.25, 0.5, 0.75, 0.99, 1.0])
+MIDDLES = (np.arange(256) + 0.5) / 256.0  # of equal shares of the weight: what is there stands for all values
+LEAST_DEVIATION = 0.5  # of clipped numbers; less means that a few are far from the others, and far enough
 
 
-def centre_and_scale(quantiles: Array) -> tuple[float, float]:
+def median_and_scale(quantiles: Array) -> tuple[float, float]:
     """The median, and the deviation that a normal number with these quartiles, or 1st and 99th percentiles, has.
 
     `quantiles`: at LEVELS. The larger of both counts: the percentiles where most values are about the same, as of
@@ -186,6 +212,14 @@ class Column:
 
 def note_columns(table: Any, estimator: Any, reset: bool) -> None:
     """Set an estimator's `feature_names_in_` and `n_features_in_`, or check them as scikit-learn does."""
+    names = list(table.columns)
+    if not names:
+        raise InvalidArgumentError(
+            f"Found array with 0 feature(s) (shape={table.shape}) while a minimum of 1 is required."
+        )
+    if len(set(names)) < len(names):
+        twice = next(each for each in names if names.count(each) > 1)
+        raise InvalidArgumentError(f"The table has several columns called {twice!r}: names must be unique.")
     if reset:
         validate_data(estimator, table, skip_check_array=True)
         if all(isinstance(each, str) for each in table.columns):  # scikit-learn may not know this kind of table
@@ -199,9 +233,9 @@ class TableEncoder(TransformerMixin, BaseEstimator):
 
     `max_one_hot`: categories of up to so many levels get a column a level; larger ones an integer each, in the last
     columns, for `Embedded`, or with `embed=False` a column a level all the same. `clip`: numbers beyond so many
-    deviations are drawn in smoothly, x / sqrt(1 + (x / clip)**2); None leaves them. `knots`: a number's rank is drawn
-    straight between so many quantiles, one for every 128 rows at most, in tables of up to 100 numbers a row; None for
-    no ranks.
+    robust deviations are drawn in smoothly, x / (1 + (x / clip)**4)**(1/4); None leaves them. `knots`: a number's
+    rank is drawn straight between so many quantiles, one for every 128 rows at most, in tables of up to 100 numbers a
+    row; None for no ranks.
 
     `columns_` says what was learned of each column; `n_unknown_` counts, by column, the values met by `transform` that
     `fit` had not seen: these get zeros, or the vector of unknown levels. Sparse matrices pass untouched.
@@ -220,7 +254,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         self.knots = knots
 
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> TableEncoder:  # noqa: N803
-        """Learn the columns: kinds, medians, quartiles, levels."""
+        """Learn the columns: kinds, quantiles, means, deviations, levels."""
         X = self._validated(X, reset=True)  # noqa: N806
         self.n_unknown_: dict[Any, int] = {}
         self.columns_: list[Column] | None = None
@@ -293,7 +327,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
                 )
             return
         known, given = self._input_names(), list(X.columns)
-        if known == given or not hasattr(self, "feature_names_in_"):
+        if known == given or not (self.columns_ or hasattr(self, "feature_names_in_")):
             return
         missing = [each for each in known if each not in given]
         strange = [each for each in given if each not in known]
@@ -311,6 +345,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     def _input_names(self) -> list[Any]:
         if hasattr(self, "feature_names_in_"):
             return list(self.feature_names_in_)
+        if self.columns_:
+            return [each.name for each in self.columns_]
         return [f"x{place}" for place in range(self.n_features_in_)]
 
     # ------------------------------------------------------------------------------------------------------ learning
@@ -336,7 +372,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
 
     def _learn_numbers(self, numbers: Array, weight: Array) -> None:
         count = numbers.shape[1]
-        self.centre_, self.scale_ = np.zeros(count), np.ones(count)
+        self.median_, self.scale_ = np.zeros(count), np.ones(count)
+        self.mean_, self.deviation_ = np.zeros(count), np.ones(count)  # of the clipped numbers
         self.knots_ = [np.empty(0)] * count
         missing = np.isnan(numbers)
         for place in range(count):
@@ -344,10 +381,13 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             if not seen.any():
                 continue
             parts = self._parts(weight[seen].sum(), count)
-            levels = np.concatenate([LEVELS, np.linspace(0.0, 1.0, parts + 1)])
+            levels = np.concatenate([LEVELS, MIDDLES, np.linspace(0.0, 1.0, parts + 1)])
             found = weighted_quantiles(numbers[seen, place], weight[seen], levels)
-            self.centre_[place], self.scale_[place] = centre_and_scale(found[: len(LEVELS)])
-            knots = np.unique(found[len(LEVELS) :])
+            few, typical, ranked = np.split(found, np.cumsum([len(LEVELS), len(MIDDLES)]))
+            self.median_[place], self.scale_[place] = median, scale = median_and_scale(few)
+            clipped = self._clipped(typical, median, scale)
+            self.mean_[place], self.deviation_[place] = clipped.mean(), max(clipped.std(), LEAST_DEVIATION)
+            knots = np.unique(ranked)
             if len(knots) > 2:
                 self.knots_[place] = knots
         self.has_missing_ = missing.any(0)
@@ -402,17 +442,25 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         return codes
 
     def _scaled(self, numbers: Array) -> Array:
-        """Numbers around 0, medians for what is missing, and a column that says where: (n, p) -> (n, p + m)"""
+        """Numbers of mean 0, that for what is missing, and a column that says where: (n, p) -> (n, p + m)"""
         missing = np.isnan(numbers)
-        moved = (np.where(missing, self.centre_, numbers) - self.centre_) / self.scale_
-        if self.clip is not None:
-            moved = moved / np.hypot(1.0, moved / self.clip)  # hypot does not overflow
+        clipped = self._clipped(numbers, self.median_, self.scale_)
+        moved = np.where(missing, 0.0, (clipped - self.mean_) / self.deviation_)
         ranks = [
             np.interp(numbers[:, place], knots, np.linspace(-WIDTH, WIDTH, len(knots)))
             for place, knots in enumerate(self.knots_)
             if len(knots)
         ]
         return np.column_stack([moved, *(np.nan_to_num(each) for each in ranks), missing[:, self.has_missing_]])
+
+    def _clipped(self, numbers: Array, median: Any, scale: Any) -> Array:
+        """Numbers in robust deviations from their median, the stray ones drawn in."""
+        with np.errstate(over="ignore"):  # the differences of huge numbers
+            moved = (numbers - median) / scale
+        if self.clip is None:
+            return moved
+        moved = np.clip(moved, -1e9, 1e9)  # whose fourth powers are finite
+        return moved / (1.0 + (moved / self.clip) ** 4) ** 0.25
 
     def _output_names(self) -> list[Any]:
         inputs = self._input_names()
@@ -429,7 +477,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
                 names += [f"{column.name}_{level}" for level in column.levels]
             else:
                 names += [f"{column.name}_{said}" for _, said in _parts_of(column)]
-        return names + [each.name for each in self.columns_ or () if each.is_embedded]
+        names += [each.name for each in self.columns_ or () if each.is_embedded]
+        return [str(each) for each in names]
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

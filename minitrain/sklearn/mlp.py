@@ -161,8 +161,12 @@ class MultilayerPerceptron(NetworkEstimator):
                 f"`learning_rate` must be one of {known} or a schedule, received {self.learning_rate!r}. The number is "
                 "`learning_rate_init`."
             )
-        if self._is_lbfgs() and (self.early_stopping or self._dropouts()):
-            raise InvalidArgumentError("The solver 'lbfgs' takes neither dropout nor early stopping: use 'adam'.")
+        for name in ("shuffle", "warm_start", "nesterovs_momentum", "early_stopping"):
+            value = getattr(self, name)
+            if not isinstance(value, (bool, np.bool_)):  # "false" would be true
+                raise InvalidArgumentError(f"`{name}` must be True or False, received {value!r}.")
+        if self._is_lbfgs() and self._dropouts():
+            raise InvalidArgumentError("The solver 'lbfgs' takes no dropout: use 'adam'.")
         checked_encoding(self.encoding)
 
     def _is_lbfgs(self) -> bool:
@@ -265,13 +269,25 @@ class MultilayerPerceptron(NetworkEstimator):
 
     @property
     def coefs_(self) -> list[Array]:
-        """The kernels of the layers, (i, o) each."""
+        """The kernels of the layers, (i, o) each. A list of arrays may be assigned, as a whole."""
         return [each.kernel.numpy() for each in self._dense_layers()]
+
+    @coefs_.setter
+    def coefs_(self, values: Any) -> None:
+        check_is_fitted(self)
+        for each, value in zip(self._dense_layers(), values, strict=True):
+            each.kernel.assign(value)
 
     @property
     def intercepts_(self) -> list[Array]:
-        """The biases of the layers, (o,) each."""
+        """The biases of the layers, (o,) each. A list of arrays may be assigned, as a whole."""
         return [each.bias.numpy() for each in self._dense_layers()]
+
+    @intercepts_.setter
+    def intercepts_(self, values: Any) -> None:
+        check_is_fitted(self)
+        for each, value in zip(self._dense_layers(), values, strict=True):
+            each.bias.assign(value)
 
     # -------------------------------------------------------------------------------------------------------- training
 
@@ -433,8 +449,8 @@ class MLPRegressor(NumberPerceptron):
 
     As scikit-learn's of that name: `hidden_layer_sizes`, `activation` (or any of minitrain's), `solver`, `alpha`,
     `batch_size`, `learning_rate`, `learning_rate_init`, `power_t`, `max_iter` (the epochs), `shuffle`, `random_state`,
-    `tol`, `verbose`, `warm_start`, `momentum`, `nesterovs_momentum`, `early_stopping`, `validation_fraction`, `beta_1`,
-    `beta_2`, `epsilon`, `n_iter_no_change`, `max_fun`. And:
+    `tol`, `verbose`, `warm_start`, `momentum`, `nesterovs_momentum`, `early_stopping` (but for "lbfgs"),
+    `validation_fraction`, `beta_1`, `beta_2`, `epsilon`, `n_iter_no_change`, `max_fun`. And:
 
     `loss`: "squared_error", "poisson", or any loss of minitrain's. `solver`: also a name of, or an Optimizer.
     `learning_rate`: also a schedule. `metrics`: of the network's outputs, in `history_`. `dropout`: a rate, or one for
@@ -446,7 +462,7 @@ class MLPRegressor(NumberPerceptron):
     matrix, `history_` the results of each epoch.
 
     >>> x = np.linspace(-2, 2, 200)[:, None]
-    >>> net = MLPRegressor(hidden_layer_sizes=(20,), solver="lbfgs", tol=0.01, random_state=0)
+    >>> net = MLPRegressor(hidden_layer_sizes=(20,), solver="lbfgs", tol=0.001, random_state=0)
     >>> net = net.fit(x, 100 * x[:, 0] ** 2)
     >>> bool(abs(net.predict([[1.0]])[0] - 100) < 5)
     True

@@ -2,7 +2,8 @@
 
 A function is asked for a model of the data's shape, in the data's dtype; a model is cloned, so that every fit starts
 from new weights. Arguments with a prefix go where it says: `model__units=30` to the function, `fit__epochs` to
-`model.fit`, `optimizer__learning_rate` and `loss__delta` to those. They are parameters like all others for `clone`,
+`model.fit`, `optimizer__learning_rate`, `loss__delta` and `callbacks__patience` to those. The prefix may be left out
+where the function, or `model.fit`, has an argument of that name. They are parameters like all others for `clone`,
 `set_params` and grid search.
 """
 
@@ -43,7 +44,8 @@ from minitrain.sklearn.encoding import TableEncoder, is_sparse
 from minitrain.training.objective import as_loss
 
 Array = Any
-PREFIXES = ("model__", "optimizer__", "loss__", "fit__")
+PREFIXES = ("model__", "optimizer__", "loss__", "callbacks__", "fit__")
+FIT_ARGUMENTS = frozenset(inspect.signature(Model.fit).parameters) - {"self", "x", "y", "sample_weight"}
 
 
 @contextmanager
@@ -90,23 +92,37 @@ class ModelEstimator(NetworkEstimator):
         return {**super().get_params(deep), **self._given}
 
     def set_params(self, **params: Any) -> Any:
-        """Set parameters; those with prefixes need not have been given before."""
-        routed = {name: params.pop(name) for name in list(params) if name.startswith(PREFIXES) or name in self._given}
+        """Set parameters; those with prefixes, and those of `model.fit`, need not have been given before."""
+        known = FIT_ARGUMENTS.difference(super().get_params(deep=False)).union(self._given)
+        routed = {name: params.pop(name) for name in list(params) if name.startswith(PREFIXES) or name in known}
         self._given = {**self._given, **routed}
         return super().set_params(**params)
 
     def _routed(self, prefix: str) -> dict[str, Any]:
-        return {name[len(prefix) :]: value for name, value in self._given.items() if name.startswith(prefix)}
+        """What is meant for one of PREFIXES, by names without it."""
+        bare = {"model__": self._asked(), "fit__": FIT_ARGUMENTS - self._asked()}.get(prefix, ())
+        found = {name: value for name, value in self._given.items() if name in bare}
+        return found | {name[len(prefix) :]: value for name, value in self._given.items() if name.startswith(prefix)}
+
+    def _builder(self) -> Any:
+        """The function that builds the model, or the model."""
+        return type(self).default_model if self.model is None else self.model
+
+    def _asked(self) -> frozenset[str]:
+        """The names of the arguments of the function that builds the model."""
+        build = self._builder()
+        is_function = callable(build) and not isinstance(build, Model)
+        return frozenset(inspect.signature(build).parameters) if is_function else frozenset()
 
     # ------------------------------------------------------------------------------------------------------- the model
 
     def _check_parameters(self) -> None:
         checked_encoding(self.encoding)
         for name in self._given:
-            if not name.startswith(PREFIXES) or name in PREFIXES:
+            if not (name.startswith(PREFIXES) or name in self._asked() | FIT_ARGUMENTS) or name in PREFIXES:
                 raise TypeError(
                     f"{type(self).__name__} got an unexpected keyword argument {name!r}. Arguments for the model's "
-                    f"function, the optimizer, the loss and `fit` begin with {', '.join(PREFIXES)}."
+                    f"function, the optimizer, the loss, callbacks and `fit` begin with {', '.join(PREFIXES)}."
                 )
         for name in ("max_iter", "batch_size"):
             value = getattr(self, name)
@@ -143,11 +159,10 @@ class ModelEstimator(NetworkEstimator):
             made = clone_model(self.model)
             self._compiled_with = self.model
             return made
-        build = type(self).default_model if self.model is None else self.model
+        build = self._builder()
         if not callable(build):
             raise DTypeError(f"`model` must be a minitrain model or a function that builds one, received {build!r}.")
-        names = inspect.signature(build).parameters
-        made = build(**{name: value for name, value in facts.items() if name in names} | given)
+        made = build(**{name: value for name, value in facts.items() if name in self._asked()} | given)
         if not isinstance(made, Model):
             raise DTypeError(f"The function `model` must give a minitrain model, received {made!r}.")
         self._compiled_with = made
@@ -176,7 +191,10 @@ class ModelEstimator(NetworkEstimator):
             "verbose": int(self.verbose),
             **self._routed("fit__"),
         }
-        callbacks = [*as_list(self.callbacks), *as_list(options.pop("callbacks", None))]
+        callbacks = _new_callbacks(self.callbacks, self._routed("callbacks__"))
+        callbacks += _new_callbacks(options.pop("callbacks", None), {})
+        if validation is not None:
+            options["validation_data"] = validation
         if options["batch_size"] >= rows:
             options.setdefault("shuffle", False)
         with own_stream(seed):
@@ -184,8 +202,7 @@ class ModelEstimator(NetworkEstimator):
                 matrix,
                 targets,
                 sample_weight=None if weight is None else weight.astype(dtype),
-                validation_data=validation,
-                callbacks=[copy.copy(each) for each in callbacks],  # `fit` leaves parameters as they are
+                callbacks=callbacks,
                 **options,
             )
         self.history_ = dict(history.history)
@@ -211,7 +228,8 @@ class ModelEstimator(NetworkEstimator):
             self._need_width()
         if is_first or not is_partial:
             self._compile(self._criterion)
-        validation = self._checked_validation(validation_data)
+        given = self._routed("fit__").get("validation_data") if validation_data is None else validation_data
+        validation = self._checked_validation(given)
         if validation is not None:
             x, t, w = validation
             validation = (x, self._network_targets(t), *([] if w is None else [w]))
@@ -224,13 +242,26 @@ class ModelEstimator(NetworkEstimator):
         return self._fit(X, y, sample_weight, validation_data)
 
     def _facts(self, matrix: Any) -> dict[str, Any]:
-        """What a function that builds a model may ask for."""
-        return {
-            "n_features": matrix.shape[1],
+        """What a function that builds a model may ask for: `meta` and `compile_kwargs` are those of SciKeras."""
+        n_features, n_classes = matrix.shape[1], len(getattr(self, "classes_", ()))
+        kind = getattr(self, "_label_kind", "continuous")
+        learned = {name: value for name, value in vars(self).items() if name.endswith("_")}
+        facts = {
+            "n_features": n_features,
             "input_shape": tuple(matrix.shape[1:]),
             "n_outputs": self.n_outputs_,
-            "n_classes": len(getattr(self, "classes_", ())),
+            "n_classes": n_classes,
+            "meta": learned
+            | {"n_features_in_": n_features, "X_shape_": matrix.shape, "X_dtype_": matrix.dtype}
+            | {"n_classes_": n_classes, "target_type_": "multilabel-indicator" if kind == "multilabel" else kind},
         }
+        if "compile_kwargs" in self._asked():
+            facts["compile_kwargs"] = {
+                "optimizer": _optimizer(self.optimizer or "adam", self._routed("optimizer__")),
+                "loss": _loss(self.loss, self._routed("loss__")),
+                "metrics": self.metrics,
+            }
+        return facts
 
 
 def _loss(given: Any, options: dict[str, Any]) -> Any:
@@ -245,6 +276,23 @@ def _loss(given: Any, options: dict[str, Any]) -> Any:
     return getattr(found, "loss_class", found)(**options)
 
 
+def _new_callbacks(given: Any, options: dict[str, Any]) -> list[Any]:
+    """Callbacks for one fit, which leaves parameters as they are: copies of instances, instances of classes.
+
+    `options` are those of the classes: of all, or "name__option" of the one of that name, or place, in `given`.
+    """
+    found = []
+    for name, each in (given if isinstance(given, dict) else dict(enumerate(as_list(given)))).items():
+        if not isinstance(each, type):
+            found.append(copy.copy(each))
+            continue
+        own = {option: value for option, value in options.items() if "__" not in option}
+        prefix = f"{name}__"
+        own |= {option[len(prefix) :]: value for option, value in options.items() if option.startswith(prefix)}
+        found.append(each(**own))
+    return found
+
+
 def _optimizer(given: Any, options: dict[str, Any]) -> Any:
     """A new optimizer of a name, a class or an instance, with some options set."""
     if isinstance(given, str):
@@ -257,11 +305,12 @@ def _optimizer(given: Any, options: dict[str, Any]) -> Any:
 class Regressor(NumberTargets, ModelEstimator):
     """A minitrain model as a regressor.
 
-    `model`: a model, or a function that builds one, which may ask for `n_features`, `n_outputs`, `input_shape` by the
-    names of its arguments; None for dense layers, `model__units` and `model__activation`. `loss`, `optimizer`,
-    `metrics`: as for `compile`; by default what the model was compiled with, else squared error and Adam. `max_iter`:
-    epochs. `target_scaling`: whether the model sees targets of mean 0 and deviation 1. `encoding`: None for arrays as
-    they are, "auto" for a TableEncoder without embeddings, or a transformer.
+    `model`: a model, or a function that builds one, which may ask for `n_features`, `n_outputs`, `input_shape`, or all
+    that is known as `meta`, by the names of its arguments; None for dense layers, `model__units` and
+    `model__activation`. `loss`, `optimizer`, `metrics`: as for `compile`; by default what the model was compiled with,
+    else squared error and Adam. `max_iter`: epochs. `callbacks`: instances, or classes whose arguments have the prefix
+    `callbacks__`. `target_scaling`: whether the model sees targets of mean 0 and deviation 1. `encoding`: None for
+    arrays as they are, "auto" for a TableEncoder without embeddings, or a transformer.
 
     >>> x = np.linspace(-1, 1, 100)[:, None]
     >>> net = Regressor(model__units=(20,), optimizer__learning_rate=0.01, random_state=0).fit(x, 3 * x[:, 0])

@@ -115,11 +115,11 @@ class CallbackList:
                 return found
         return initial_epoch, 0
 
-    def looks_at_batches(self) -> bool:
-        """Whether anybody does anything between the batches of an epoch."""
+    def looks_at_batches(self, kind: str = "train") -> bool:
+        """Whether anybody does anything between the batches of an epoch, of training or of validation ("test")."""
         return (
-            bool(self._wanted["on_train_batch_begin"])
-            or bool(self._wanted["on_train_batch_end"])
+            bool(self._wanted[f"on_{kind}_batch_begin"])
+            or bool(self._wanted[f"on_{kind}_batch_end"])
             or any(isinstance(each, Backup) and each.save_freq != "epoch" for each in self.callbacks)
         )
 

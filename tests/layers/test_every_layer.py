@@ -333,6 +333,194 @@ def test_mistakes_are_explained():
         layers.deserialize({"class_name": "Dens", "config": {}})
 
 
+class Sum(layers.Layer):
+    """a @ w + b, for which `build` takes both shapes."""
+
+    def build(self, a_shape, b_shape):
+        self.w = self.add_weight(shape=(a_shape[-1], b_shape[-1]), initializer="ones")
+
+    def call(self, a, b):
+        return a @ self.w + b
+
+
+def test_build_takes_the_shape_of_each_input_by_name_and_is_repeated_from_its_configuration():
+    layer, again = Sum(), Sum()
+    np.testing.assert_array_equal(layer(np.ones((2, 3)), b=np.ones((2, 4))), np.full((2, 4), 4))
+    assert layer.get_build_config() == {"shapes_dict": {"a_shape": (2, 3), "b_shape": (2, 4)}}
+    again.build_from_config(layer.get_build_config())
+    assert again.built
+    assert [tuple(w.shape) for w in again.weights] == [(3, 4)]
+    dense = layers.Dense(2)
+    assert dense.get_build_config() is None
+    dense.build_from_config({"input_shape": (None, 3)})
+    assert dense.get_build_config() == {"input_shape": (None, 3)}
+
+
+@pytest.mark.parametrize(
+    ("spec", "shape", "expected"),
+    [
+        ({"ndim": 2}, (2, 3, 4), "expected ndim=2"),
+        ({"min_ndim": 3}, (2, 3), "expected min_ndim=3"),
+        ({"max_ndim": 1}, (2, 3), "expected max_ndim=1"),
+        ({"axes": {-1: 4}}, (2, 3), "expected size 4 on axis -1"),
+        ({"shape": (None, 4)}, (2, 3), "expected size 4 on axis 1"),
+        ({"dtype": "int32"}, (2, 3), "expected dtype=int32"),
+        ({"axes": {-1: 3}, "ndim": 2}, (2, 3), None),
+        ({"shape": (None, 3), "allow_last_axis_squeeze": True}, (2, 3, 1), None),
+    ],
+)
+def test_inputs_are_checked_against_the_input_spec(spec, shape, expected):
+    class Passing(layers.Layer):
+        def call(self, x):
+            return x
+
+    layer = Passing()
+    layer.input_spec = layers.InputSpec(**spec)
+    for x in (np.ones(shape), mt.keras.Input(shape[1:])):
+        if expected is None:
+            assert tuple(layer(x).shape)[1:] == shape[1:]
+        else:
+            with pytest.raises(ValueError, match=rf"Input 0 of layer '{layer.name}'.*{expected}, received shape"):
+                layer(x)
+    with pytest.raises(ValueError, match="names axis 3 of at most 2"):
+        layers.InputSpec(ndim=2, axes={3: 1})
+    layer.input_spec = [layers.InputSpec(ndim=2)] * 2
+    with pytest.raises(ValueError, match=r"expects 2 input\(s\), received 1"):
+        layer(np.ones((2, 3)))
+
+
+def test_a_stateless_call_uses_other_values_and_leaves_the_variables_alone():
+    layer = layers.BatchNormalization(momentum=0.5)
+    layer.build((None, 2))
+    x = np.array([[1.0, 2.0], [3.0, 4.0]], "float32")
+    gamma, beta = mt.constant([2.0, 2.0]), mt.constant([1.0, 1.0])
+    with mt.GradientTape() as tape:
+        tape.watch([gamma, beta])
+        y, after = layer.stateless_call([gamma, beta], layer.non_trainable_variables, x, training=True)
+    np.testing.assert_allclose(y, [[-0.999, -0.999], [2.999, 2.999]], rtol=1e-4)
+    np.testing.assert_allclose(after, [[1.0, 1.5], [1.0, 1.0]])
+    assert [g.numpy().tolist() for g in tape.gradient(y, [gamma, beta])][1] == [2.0, 2.0]
+    np.testing.assert_array_equal(layer.get_weights(), [[1, 1], [0, 0], [0, 0], [1, 1]])
+    with pytest.raises(ValueError, match="a value for each of the 2"):
+        layer.stateless_call([], [], x)
+    with pytest.raises(ValueError, match="not built"):
+        layers.Dense(2).stateless_call([], [], x)
+
+
+def test_a_policy_stands_for_a_dtype_and_mixed_ones_are_refused():
+    policy = mt.keras.DTypePolicy("float64")
+    layer = layers.Dense(2, dtype=policy)
+    assert (layer.dtype, layer.dtype_policy, layer(X).dtype) == ("float64", policy, "float64")
+    assert layers.Dense(2, dtype=mt.dtype_policies.serialize(policy)).dtype == "float64"
+    mt.config.set_dtype_policy("float64")
+    try:
+        assert layers.Dense(2).dtype == mt.mixed_precision.global_policy().name == "float64"
+    finally:
+        mt.config.set_dtype_policy("float32")
+    with pytest.raises(ValueError, match=r"'mixed_float16' is not supported.*Use 'float32'"):
+        layers.Dense(2, dtype="mixed_float16")
+    with pytest.raises(ValueError, match="no DTypePolicy 'foo'"):
+        mt.keras.DTypePolicy("foo")
+    assert layers.Identity(autocast=False)(mt.constant(X)).dtype == "float64"
+
+
+def test_own_variables_are_stored_by_number():
+    layer, again, store = layers.Dense(2), layers.Dense(2), {}
+    layer(X)
+    layer.save_own_variables(store)
+    with pytest.raises(ValueError, match=r"expected 0 variables.*received 2\. It is not built yet"):
+        again.load_own_variables(store)
+    again.build((None, 6))
+    again.load_own_variables(store)
+    np.testing.assert_array_equal(again(X), layer(X))
+
+
+def test_a_declared_output_is_taken_for_the_drawing():
+    class Rows(layers.Layer):
+        def compute_output_spec(self, x):
+            return mt.KerasTensor((x.shape[0], 9), "int32")
+
+    class Wide(layers.Layer):
+        def compute_output_shape(self, input_shape):
+            return (*input_shape[:-1], 7)
+
+    y = Rows()(mt.keras.Input((3,)))
+    assert (y.shape, y.dtype) == ((None, 9), "int32")
+    assert Wide().compute_output_spec(mt.KerasTensor((5, 3))).shape == (5, 7)
+    assert layers.Dense(4).compute_output_spec(mt.KerasTensor((2, 3))).shape == (2, 4)
+
+
+def test_masks_reach_their_inputs_and_end_where_they_are_not_supported():
+    class Both(layers.Layer):
+        def call(self, a, b, a_mask=None, b_mask=None):
+            return a[:, 0] * float(a_mask is not None) + 2 * float(b_mask is not None)
+
+    class Making(layers.Layer):
+        def call(self, x):
+            return x
+
+        def compute_mask(self, inputs, previous_mask=None):
+            return np.array([True, False])
+
+    masked = layers.Masking()(STEPS)
+    ones = mt.ones_like(masked)
+    ones._keras_mask = masked._keras_mask
+    with pytest.warns(UserWarning, match="does not support masking"):
+        assert Both()(ones, masked).numpy().max() == 3.0
+    with pytest.warns(UserWarning, match="'flat'.*does not support masking"):
+        assert not hasattr(layers.Flatten(name="flat")(masked), "_keras_mask")
+    assert Making()(np.ones((2, 2)))._keras_mask.numpy().tolist() == [True, False]
+
+
+def test_the_default_of_training_is_the_signatures():
+    seen = []
+
+    class Seeing(layers.Layer):
+        def call(self, x, training=True):
+            seen.append(training)
+            return x
+
+    layer = Seeing()
+    layer(X)
+    layer(X, training=False)
+    assert seen == [True, False]
+
+
+def test_metrics_within_layers_are_found():
+    class Measured(layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.mean = mt.metrics.Mean(name="size")
+            self.inner = [layers.Dense(1)]
+
+        def call(self, x):
+            self.mean.update_state(x)
+            return self.inner[0](x)
+
+    class Outer(layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.measured = Measured()
+
+        def call(self, x):
+            return self.measured(x)
+
+    layer = Outer()
+    layer(np.ones((2, 3)))
+    assert [each.name for each in layer.metrics] == ["size"]
+    assert (len(layer.metrics_variables), len(layer.weights)) == (2, 2)
+    assert float(layer.metrics[0].result()) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error"),
+    [({"name": "a/b"}, ValueError), ({"name": 3}, ValueError), ({"trainable": "yes"}, ValueError)],
+)
+def test_wrong_arguments_of_any_layer_are_refused(wrong, error):
+    with pytest.raises(error):
+        layers.Dense(1, **wrong)
+
+
 # ----------------------------------------------------------------------------------------------------- families' values
 
 
@@ -445,7 +633,7 @@ def test_the_input_may_come_by_keyword_and_must_come():
     layer = layers.Dense(3)
     np.testing.assert_array_equal(layer(inputs=X), layer(X))
     for each in (layer, layers.Dense(3), layers.Add()):
-        with pytest.raises(TypeError, match="needs a value for `inputs`, an array or a Tensor; received None"):
+        with pytest.raises(ValueError, match="needs a value for `inputs`, an array or a Tensor; received None"):
             each(None)
         with pytest.raises(TypeError, match="received nothing"):
             each()

@@ -249,3 +249,22 @@ def test_what_has_no_rule_gives_none(name, sample):
     assert isinstance(out, Tensor)
     if out.dtype.is_floating:
         assert tape.gradient(out, sources) == [None] * len(sources)
+
+
+@pytest.mark.parametrize(("name", "sample"), [case for case in CASES if PRIMITIVES[case.values[0]].stacked])
+def test_a_stack_of_inputs_gives_the_stack_of_outputs(name, sample):
+    """Each input with a further, first axis, or of length 1 there where all share it."""
+    arrays = [np.asarray(x) for x in sample.inputs]
+    varied = [x if x.dtype.kind != "f" or sample.symmetric else x * 0.875 for x in arrays]
+    params = params_of(sample)
+    for shared in range(-1, len(arrays)):
+        given = [
+            x[None] if place == shared else np.stack([x, other])
+            for place, (x, other) in enumerate(zip(arrays, varied, strict=True))
+        ]
+        out = arrays_of(PRIMITIVES[name].stacked(ops, *(mt.constant(x) for x in given), **params))
+        for model in range(len(out[0])):
+            mine = [x[min(model, len(x) - 1)] for x in given]
+            for whole, expected in zip(out, call_kernel(name, sample, mine), strict=True):
+                assert whole.dtype == expected.dtype
+                np.testing.assert_allclose(whole[model], expected, rtol=1e-12, atol=1e-14)

@@ -1,25 +1,15 @@
 """`fit`, `evaluate` and `predict` give the same numbers by program and by Python, over all registries."""
 
 import copy
-import sys
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pytest
+from networks import LOSS_CLASSES, RNG, TRAINED_LAYERS, X, Y, around, fitting
 
 import minitrain as mt
 from minitrain import callbacks, layers
-from minitrain.layers.base import REGISTRY as LAYERS
-from minitrain.losses.base import REGISTRY as LOSSES
 from minitrain.optim.base import REGISTRY as OPTIMIZERS
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "layers"))
-from test_every_layer import SAMPLES
-
-RNG = np.random.default_rng(0)
-X = RNG.normal(size=(70, 6)).astype("float32")
-Y = RNG.normal(size=(70, 3)).astype("float32")
 
 
 def pair(make, **options):
@@ -63,52 +53,16 @@ def test_every_optimizer(cls, options):
     trained_alike(models, X, Y)
 
 
-NOT_FOR_TRAINING = {"StringLookup", "IntegerLookup", "CategoryEncoding", "Discretization", "Embedding", "Lambda"}
-NOT_FOR_TRAINING |= {"InputLayer", "Masking"}  # no call of its own; a mask that Flatten cannot pass on
-
-
-@pytest.mark.parametrize("cls", [each for each in LAYERS.members if each.__name__ not in NOT_FOR_TRAINING])
+@pytest.mark.parametrize("cls", TRAINED_LAYERS)
 def test_every_layer(cls):
-    args, options, sample = SAMPLES[cls.__name__]
-    first = sample[0] if isinstance(sample, list) else sample
-    x = RNG.normal(size=(70, *np.shape(first)[1:])).astype("float32")
-
-    def make():
-        inputs = mt.Input(x.shape[1:])
-        made = cls(*args, **options)([inputs, inputs * 2.0] if isinstance(sample, list) else inputs)
-        return mt.Model(inputs, layers.Dense(3)(layers.Flatten()(made)))
-
+    make, x = around(cls)
     trained_alike(pair(make), x, Y)
 
 
-@pytest.mark.parametrize("cls", [each for each in LOSSES.members if isinstance(each, type)])
+@pytest.mark.parametrize("cls", LOSS_CLASSES)
 def test_every_loss(cls):
-    name = cls.__name__
-    y = Y
-    activation = None
-    if "Sparse" in name or name == "CategoricalGeneralizedCrossEntropy":
-        y, activation = RNG.integers(0, 3, 70), "softmax"
-    elif "Categorical" in name:
-        y, activation = np.eye(3, dtype="float32")[RNG.integers(0, 3, 70)], "softmax"
-    elif name not in ("MeanSquaredError", "MeanAbsoluteError", "Huber", "LogCosh", "CosineSimilarity"):
-        y, activation = (Y > 0).astype("float32"), "sigmoid"
-    if name == "Circle":
-        y, activation = RNG.integers(0, 3, 70), None
-    if name == "GaussianNLL":
-        y = Y[:, :1]
-    model = small(activation=activation)
-    if name == "GaussianNLL":
-
-        def model():
-            return mt.Sequential([layers.Dense(8, activation="tanh"), layers.Dense(2)])
-
-    if name == "Quantile":
-        y = Y[:, :1]
-
-        def model():
-            return mt.Sequential([layers.Dense(8, activation="tanh"), layers.Dense(1)])
-
-    trained_alike(pair(model, loss=cls()), X, y)
+    make, y = fitting(cls)
+    trained_alike(pair(make, loss=cls()), X, y)
 
 
 def test_weights_metrics_and_validation():

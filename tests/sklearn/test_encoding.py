@@ -53,15 +53,28 @@ def test_pandas_and_polars_are_encoded_alike():
 def test_numbers_are_centred_scaled_and_clipped_smoothly():
     x = np.array([[0.0], [1.0], [2.0], [3.0], [1e30]])  # quartiles 1 and 3; their distance counts four times
     out = TableEncoder().fit_transform(x)[:, 0]
-    expected = (x[:4, 0] - 2.0) / (4.0 * 2.0 / 1.3489795)
-    np.testing.assert_allclose(out[:4], expected / np.sqrt(1.0 + (expected / 4.5) ** 2))
-    assert out[4] == pytest.approx(4.5)
+    clipped = np.append((x[:4, 0] - 2.0) / (4.0 * 2.0 / 1.3489795), 1e9)
+    clipped /= (1.0 + (clipped / 4.5) ** 4) ** 0.25
+    assert clipped[4] == pytest.approx(4.5)
+    np.testing.assert_allclose(out, (clipped - clipped.mean()) / clipped.std(), rtol=0.02)
     np.testing.assert_array_equal(TableEncoder().fit_transform(np.full((5, 2), 7.0)), np.zeros((5, 2)))
 
 
-def test_normal_numbers_become_standard():
-    out = TableEncoder(clip=None, knots=None).fit_transform(RNG.normal(50.0, 7.0, (20_000, 1)))
-    np.testing.assert_allclose([out.mean(), out.std()], [0.0, 1.0], atol=0.03)
+@pytest.mark.parametrize("draw", [RNG.standard_normal, RNG.random_sample, lambda n: RNG.choice([-1.0, 1.0, 3.0], n)])
+def test_numbers_without_strays_become_what_a_standard_scaler_makes_of_them(draw):
+    x = 50.0 + 7.0 * draw(2000)[:, None]
+    out = TableEncoder(knots=None).fit_transform(x)
+    np.testing.assert_allclose([out.mean(), out.std()], [0.0, 1.0], atol=0.01)
+    middle = np.abs(x - x.mean()) < 2.5 * x.std()
+    np.testing.assert_allclose(out[middle], ((x - x.mean()) / x.std())[middle], atol=0.05)
+
+
+def test_a_few_strays_are_kept_near():
+    x = np.append(RNG.standard_normal(300), [1e6, -1e300, 1.7e308])[:, None]
+    assert np.abs(TableEncoder(knots=None).fit_transform(x)).max() < 6.0
+    assert np.abs(TableEncoder(knots=None).fit_transform(np.eye(1000)[:, :1])).max() < 10.0
+    huge = pd.DataFrame({"x": np.where(x[:, 0] > 0, 1.7e308, -1.7e308)})
+    np.testing.assert_allclose(np.abs(TableEncoder(knots=None).fit_transform(huge)), 1.0, rtol=0.1)
 
 
 def test_ranks_stand_beside_numbers_where_rows_are_many():
@@ -74,11 +87,11 @@ def test_ranks_stand_beside_numbers_where_rows_are_many():
     assert TableEncoder(knots=None).fit_transform(x).shape == (1000, 1)
 
 
-def test_missing_numbers_become_the_median_and_are_told():
+def test_missing_numbers_become_the_mean_and_are_told():
     x = np.array([[1.0, 0.0], [np.nan, 1.0], [3.0, 2.0], [2.0, 3.0]])
     encoder = TableEncoder().fit(x)
     assert encoder.get_feature_names_out().tolist() == ["x0", "x1", "x0_missing"]
-    np.testing.assert_array_equal(encoder.transform(x)[1], [0.0, 0.0, 1.0])
+    np.testing.assert_array_equal(encoder.transform(x)[1, [0, 2]], [0.0, 1.0])
 
 
 @pytest.mark.parametrize(
@@ -97,6 +110,8 @@ def test_missing_numbers_become_the_median_and_are_told():
         pl.Series([True, None, False, True]),
         pl.Series(["a", None, "b", "a"], dtype=pl.Categorical),
         pl.Series([datetime.datetime(2024, 1, 1), None, datetime.datetime(2024, 5, 5), datetime.datetime(2025, 1, 1)]),
+        pl.Series([datetime.time(1), None, datetime.time(13), datetime.time(23, 59)]),
+        pd.Series(pd.PeriodIndex(["2024-01", None, "2024-05", "2025-01"], freq="M")),
     ],
     ids=lambda values: f"{type(values).__module__.split('.')[0]} {values.dtype}",
 )
@@ -161,6 +176,54 @@ def test_another_table_than_the_learned_one_is_named(frame, table, message):
         net.predict(table(frame))
 
 
+def test_moments_of_any_time_zone_are_the_same_moments():
+    hours = [datetime.timezone(datetime.timedelta(hours=each)) for each in (0, 2)]
+    aware = [datetime.datetime(2024, 5, 5, 10 + n, tzinfo=hours[n % 2]) for n in range(6)]
+    naive = [each.astimezone(datetime.UTC).replace(tzinfo=None) for each in aware]
+    one, other = (pd.DataFrame({"t": pd.Series(each, dtype=object)}) for each in (aware, naive))
+    np.testing.assert_array_equal(TableEncoder().fit_transform(one), TableEncoder().fit_transform(other))
+
+
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        ([[1], [2, 3]], "'t' holds several values a row"),
+        ([{"a": 1}, {"a": 2}], "'t' holds several values a row"),
+        ([np.ones(2), np.ones(2)], "'t' holds several values a row"),
+        ([10**400, 1], "'t' holds an integer beyond all floats"),
+        ([1j, 2j], "'t' holds complex numbers"),
+        (np.array([np.inf, 1.0], dtype=object), "'t' holds an infinity in row 0"),
+    ],
+    ids=["lists", "dicts", "arrays", "huge", "complex", "infinite"],
+)
+def test_columns_that_no_network_takes_are_named(column, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        TableEncoder().fit(pd.DataFrame({"t": column}))
+
+
+def test_polars_columns_that_no_network_takes_are_named():
+    for column in (pl.Series([[1], [2]]), pl.Series([[1, 2]], dtype=pl.Array(pl.Int8, 2)), pl.Series([{"a": 1}])):
+        with pytest.raises(TypeError, match="'t' holds several values a row"):
+            TableEncoder().fit(pl.DataFrame({"t": column}))
+
+
+def test_columns_called_alike_and_no_columns_are_refused():
+    with pytest.raises(ValueError, match="several columns called 'x'"):
+        TableEncoder().fit(pd.DataFrame(np.eye(2), columns=["x", "x"]))
+    with pytest.raises(ValueError, match="0 feature"):
+        MLPRegressor().fit(pd.DataFrame(index=[0, 1]), [0.0, 1.0])
+
+
+def test_column_names_need_not_be_text():
+    table = pd.DataFrame({0: [1.0, 2.0], 1: ["a", "b"]})
+    encoder = TableEncoder().fit(table)
+    assert encoder.get_feature_names_out().tolist() == ["0", "1_a", "1_b"]
+    with pytest.raises(ValueError, match="yet now missing:\n- 1"):
+        encoder.transform(table[[0]])
+    pairs = pd.DataFrame(np.eye(2), columns=pd.MultiIndex.from_tuples([("p", "q"), ("p", "r")]))
+    assert TableEncoder().fit(pairs).get_feature_names_out().tolist() == ["('p', 'q')", "('p', 'r')"]
+
+
 def test_a_plain_matrix_is_left_alone_on_request():
     x = RNG.randn(30, 3) * 1000
     net = MLPClassifier(encoding=None, max_iter=1000, tol=1e9, n_iter_no_change=1).fit(x, RNG.randint(0, 2, 30))
@@ -168,6 +231,15 @@ def test_a_plain_matrix_is_left_alone_on_request():
     assert net.coefs_[0].shape == (3, 100)
     with pytest.raises(ValueError, match="NaN"):
         net.predict(np.full((1, 3), np.nan))
+
+
+@pytest.mark.parametrize("frame", FRAMES)
+def test_text_that_is_not_encoded_is_named(frame):
+    table = frame({"size": COLUMNS["size"], "kind": COLUMNS["kind"]})
+    with pytest.raises(ValueError, match=r"\['kind'\] holds text.*encoding='auto'"):
+        MLPRegressor(encoding=None).fit(table, TARGET)
+    with pytest.raises(ValueError, match=r"X holds text.*DataFrames"):
+        MLPRegressor().fit(np.asarray(table.to_numpy(), dtype=object), TARGET)
 
 
 def test_sparse_matrices_pass_untouched():

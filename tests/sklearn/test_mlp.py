@@ -15,10 +15,12 @@ from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris, make_multilabel_classification
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils.class_weight import compute_class_weight
 
 import minitrain as mt
-from minitrain.sklearn import MLPClassifier, MLPRegressor
+from minitrain.sklearn import MLPClassifier, MLPRegressor, TableEncoder
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 RNG = np.random.RandomState(0)
@@ -139,6 +141,29 @@ def test_labels_of_any_type_come_back(labels):
     assert net.score(X, y) > 0.9
 
 
+@pytest.mark.parametrize("labels", [["a", None, "b"], ["a", 1, "b"]])
+def test_labels_that_do_not_compare_are_told(labels):
+    with pytest.raises(TypeError, match="`y` must hold labels of one type"):
+        MLPClassifier().fit(X, np.array(labels, dtype=object)[LABELS])
+
+
+def test_weights_may_be_assigned():
+    net, other = (MLPClassifier(max_iter=3, random_state=seed).fit(X, LABELS) for seed in (0, 1))
+    net.coefs_, net.intercepts_ = other.coefs_, other.intercepts_
+    np.testing.assert_array_equal(net.predict_proba(X), other.predict_proba(X))
+    with pytest.raises(ValueError, match="shape"):
+        net.coefs_ = [each.T for each in net.coefs_]
+
+
+def test_a_penalty_means_what_it_does_behind_a_standard_scaler():
+    x = np.c_[RNG.uniform(0.0, 1000.0, 400), RNG.uniform(-0.1, 0.1, 400)]
+    y = np.hypot(x[:, 0] / 500.0 - 1.0, x[:, 1] * 10.0) > 0.7
+    options = {"alpha": 5.0, "max_iter": 200, "random_state": 0}
+    theirs = make_pipeline(StandardScaler(), sklearn.neural_network.MLPClassifier(**options)).fit(x, y)
+    ours = MLPClassifier(encoding=TableEncoder(knots=None), **options).fit(x, y)
+    np.testing.assert_allclose(ours.predict_proba(x), theirs.predict_proba(x), atol=0.05)
+
+
 def test_log_probabilities_and_decisions_follow_from_the_probabilities():
     net = MLPClassifier(max_iter=20, random_state=0).fit(X, LABELS)
     np.testing.assert_allclose(net.predict_log_proba(X), np.log(net.predict_proba(X)))
@@ -219,10 +244,27 @@ def test_running_out_of_epochs_warns():
         MLPRegressor(max_iter=2).fit(X, Y)
 
 
-def test_wrong_parameters_are_named_when_fitting():
-    for wrong in ({"alpha": -1}, {"max_iter": 0}, {"learning_rate": "fast"}, {"hidden_layer_sizes": (0,)}):
-        with pytest.raises(ValueError, match=f"`{next(iter(wrong))}`"):
-            MLPRegressor(**wrong).fit(X, Y)
+def test_lbfgs_knows_no_early_stopping():
+    options = {"solver": "lbfgs", "max_iter": 20, "random_state": 0}
+    one, other = (MLPClassifier(early_stopping=each, **options).fit(X, LABELS) for each in (True, False))
+    np.testing.assert_array_equal(one.predict_proba(X), other.predict_proba(X))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"alpha": -1},
+        {"max_iter": 0},
+        {"learning_rate": "fast"},
+        {"hidden_layer_sizes": (0,)},
+        {"early_stopping": "false"},
+        {"shuffle": 2},
+    ],
+    ids=str,
+)
+def test_wrong_parameters_are_named_when_fitting(wrong):
+    with pytest.raises(ValueError, match=f"`{next(iter(wrong))}`"):
+        MLPRegressor(**wrong).fit(X, Y)
 
 
 def test_pickles_hold_no_data_and_predict_the_same():

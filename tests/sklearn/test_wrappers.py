@@ -81,7 +81,62 @@ def test_parameters_with_prefixes_survive_clone_set_params_and_pickle():
     with pytest.raises(ValueError, match="Invalid parameter"):
         net.set_params(units=3)
     with pytest.raises(TypeError, match="begin with model__"):
-        Regressor(build, epochs=3).fit(X, Y)
+        Regressor(build, epoch=3).fit(X, Y)
+
+
+def test_prefixes_may_be_left_out_where_the_name_tells():
+    net = Regressor(build, units=8, epochs=3, validation_split=0.25, random_state=0)
+    bare, prefixed = net, Regressor(build, model__units=8, fit__epochs=3, fit__validation_split=0.25, random_state=0)
+    np.testing.assert_array_equal(bare.fit(X, Y).predict(X), prefixed.fit(X, Y).predict(X))
+    assert bare.history_ == prefixed.history_
+    found = GridSearchCV(net, {"epochs": [1, 2], "units": [2, 3]}, cv=2).fit(X, Y).best_estimator_
+    assert found.n_iter_ == found.get_params()["epochs"] <= 2
+    assert found.model_.layers[0].units <= 3
+    assert Regressor(build).set_params(epochs=4).fit(X, Y).n_iter_ == 4
+
+
+@pytest.mark.parametrize(
+    ("estimator", "y", "expected"),
+    [
+        (Regressor, Y, ("continuous", 1, 0)),
+        (Classifier, Y > 100, ("binary", 1, 2)),
+        (Classifier, LABELS, ("multiclass", 3, 3)),
+        (Classifier, np.c_[Y > 100, Y > 90], ("multilabel-indicator", 2, 2)),
+    ],
+    ids=["numbers", "two classes", "three classes", "several labels"],
+)
+def test_a_function_may_ask_for_all_that_is_known_and_for_what_to_compile_with(estimator, y, expected):
+    def made(meta, compile_kwargs, units):
+        assert (meta["target_type_"], meta["n_outputs_"], meta["n_classes_"]) == expected
+        assert (meta["n_features_in_"], meta["X_shape_"]) == (4, X.shape)
+        model = build(meta["n_features_in_"], meta["n_outputs_"], units)
+        model.compile(compile_kwargs["optimizer"], compile_kwargs["loss"] or "mse")
+        return model
+
+    net = estimator(made, model__units=3, optimizer="sgd", optimizer__momentum=0.5, epochs=1).fit(X, y)
+    assert net.model_.optimizer.momentum == 0.5
+    assert net.predict(X).shape == np.shape(y)
+
+
+@pytest.mark.parametrize(
+    ("callbacks", "prefix"),
+    [
+        (mt.callbacks.EarlyStopping, ""),
+        ([mt.callbacks.EarlyStopping], "0__"),
+        ({"e": mt.callbacks.EarlyStopping}, "e__"),
+    ],
+    ids=["class", "place", "name"],
+)
+def test_classes_of_callbacks_take_options(callbacks, prefix):
+    options = {f"callbacks__{prefix}monitor": "loss", f"callbacks__{prefix}min_delta": 1e9}
+    net = Regressor(build, callbacks=callbacks, max_iter=20, **options)
+    assert clone(net).set_params(**{f"callbacks__{prefix}patience": 3}).fit(X, Y).n_iter_ == 4
+
+
+def test_validation_data_may_be_a_parameter():
+    given, parameter = Regressor(build, **FAST), Regressor(build, fit__validation_data=(X[80:], Y[80:]), **FAST)
+    given.fit(X[:80], Y[:80], validation_data=(X[80:], Y[80:]))
+    assert parameter.fit(X[:80], Y[:80]).history_ == given.history_
 
 
 def test_grid_search_reaches_the_model_and_the_optimizer():

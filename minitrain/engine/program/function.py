@@ -33,6 +33,7 @@ class Trace:
         self.static_inputs = static_inputs
         self.recording: Recording | None = None
         self.tries = 0
+        self.passed = 0  # calls that whoever keeps this has let pass unrecorded
         self.programs: list[Program] = []  # those that no thread is running now
         self.layers: list[tuple[Any, int]] = []
         self.containers: list[tuple[Any, str, Any]] = []  # lists and dicts of layers, which may change unseen

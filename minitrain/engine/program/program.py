@@ -55,7 +55,9 @@ class Program:
         self.touched = list(touched.values())
         self.assigned = [each.target for each in recording.statements if each.kind == "write"]
         self.written = self.assigned + [variable for effect in self.effects for variable in effect.writes]
-        self.packed = [each for each in self.touched if each._pack is not None]
+        self.packed = [each for each in [*self.touched, *self.written] if each._pack is not None]
+        self._run: Any = None
+        self._epoch: Any = None
         self._bound: list[tuple[Pack, Any, int]] = []  # the packs, their buffers, and how often this program holds them
         self._bind()
 
@@ -94,17 +96,14 @@ class Program:
         given = "" if self.static_inputs else ", ".join(map(str, inputs))
         returned = ", ".join(f"array({each})" for each in self.outputs)
         body = "\n".join(f"    {line}" for line in self.lines)
-        source = f"def run({given}):\n{body}\n    return [{returned}]\n"
+        self._sources = {"run": f"def run({given}):\n{body}\n    return [{returned}]\n"}
         if self.static_inputs:
             takes = "".join(f"        take{place}(at, 0, {slot}, 'clip')\n" for place, slot in enumerate(inputs))
             given = ", ".join(f"take{place}" for place in range(len(inputs)))
             inner = "\n".join(f"        {line}" for line in self.lines)
-            source += f"def epoch(rows, {given}):\n    for at in rows:\n{takes}{inner}\n"
-        namespace = emitter.namespace
-        namespace |= {"array": np.array, "__name__": __name__}
-        exec(compile(source, "<minitrain program>", "exec"), namespace)
-        self._run, self._epoch = namespace.pop("run"), namespace.pop("epoch", None)
-        del views, wanted, emitter, namespace
+            self._sources["epoch"] = f"def epoch(rows, {given}):\n    for at in rows:\n{takes}{inner}\n"
+        self._namespace: dict[str, Any] = emitter.namespace | {"array": np.array, "__name__": __name__}
+        del views, wanted, emitter
         held = [getrefcount(each.buffer) - count for each, count in zip(packs, before, strict=True)]
         for pack, count in zip(packs, held, strict=True):
             pack.guests += count
@@ -124,8 +123,14 @@ class Program:
             places[id(effect)] = effect.bind() if is_alone and not is_seen else None
         return places
 
+    def _compiled(self, name: str) -> Any:
+        """One of the two functions: compiling takes longer than many runs do, and most programs need only one."""
+        exec(compile(self._sources[name], "<minitrain program>", "exec"), self._namespace)
+        return self._namespace.pop(name)  # the function holds the namespace: together they would be a cycle
+
     def _let_go(self) -> None:
         self._run = self._epoch = None
+        self._namespace = {}
         for effect in self.effects:
             effect.unbind()
         self.lines, self.inputs, self.outputs = [], [], []
@@ -166,6 +171,8 @@ class Program:
         with self.lock:
             self.begin()
             try:
+                if self._run is None:
+                    self._run = self._compiled("run")
                 if not self.static_inputs:
                     return self._run(*arrays)
                 for mine, array in zip(self.inputs, arrays, strict=True):
@@ -179,6 +186,8 @@ class Program:
 
         Between `begin` and `end`, with `lock` held.
         """
+        if self._epoch is None:
+            self._epoch = self._compiled("epoch")
         self._epoch(rows, *(each.take for each in tables))
 
     def source(self) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,7 +19,10 @@ from minitrain.engine.trail import STATE, Changes, Record, Trail, refresh, user_
 from minitrain.engine.variable import Variable
 from minitrain.errors import TapeError
 
-__all__ = ["LOOK_UP", "CannotReplay", "Changes", "Effect", "Recorder", "Recording", "Statement", "happen"]
+if TYPE_CHECKING:
+    from minitrain.engine.program.stack import Stack
+
+__all__ = ["LOOK_UP", "CannotReplay", "Changes", "Effect", "Recorder", "Recording", "Statement", "happen", "is_same"]
 
 
 class CannotReplay(TapeError):  # noqa: N818  # named as what it says
@@ -61,6 +64,12 @@ class Effect:
     def emit(self, emitter: Any, slots: list[Any]) -> bool:
         """Write source for it, if it has its own way; False leaves it to a call."""
         return False
+
+    def stacked(self, effects: Sequence[Effect], stack: Stack) -> Effect:
+        """What the effects of several models, of which this is the first, do together on stacked values."""
+        from minitrain.engine.program.stack import Each
+
+        return Each(effects)
 
     def begin(self) -> None:
         """Called before a program runs."""
@@ -256,22 +265,23 @@ class Recording:
                 (mine.kind, mine.inputs, mine.outputs, mine.primitive)
                 != (its.kind, its.inputs, its.outputs, its.primitive)
                 or (mine.kind != "effect" and mine.target is not its.target)
-                or not _equal(mine.params, its.params)
+                or not is_same(mine.params, its.params)
             ):
                 return f"what happens at {mine.line or its.line or 'a read of a variable'}"
         for number, array in self.constants.items():
-            if number not in other.constants or not _equal(array, other.constants[number]):
+            if number not in other.constants or not is_same(array, other.constants[number]):
                 user = next((each.line for each in self.statements if number in each.inputs), "")
                 return f"a value that is no input, used at {user}" if user else "a value that is no input"
         return None if self.outputs == other.outputs and self.shapes == other.shapes else "what is returned"
 
 
-def _equal(one: Any, other: Any) -> bool:
+def is_same(one: Any, other: Any) -> bool:
+    """Whether two values, params or structures of them are equal, arrays element by element and NaN as itself."""
     if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
         one, other = np.asarray(one), np.asarray(other)
         return one.dtype == other.dtype and np.array_equal(one, other, equal_nan=one.dtype.kind == "f")
     if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(_equal(each, other[key]) for key, each in one.items())
+        return one.keys() == other.keys() and all(is_same(each, other[key]) for key, each in one.items())
     if isinstance(one, (list, tuple)) and type(one) is type(other):
-        return len(one) == len(other) and all(_equal(a, b) for a, b in zip(one, other, strict=True))
+        return len(one) == len(other) and all(is_same(a, b) for a, b in zip(one, other, strict=True))
     return one is other or bool(one == other)

@@ -204,7 +204,8 @@ class Registry:
     def get(self, identifier: Any) -> Any:
         """The member that `identifier` stands for; None for None.
 
-        A string names a class, which is made without arguments, or a function. A dict holds "class_name" and "config".
+        A string names a class, which is made without arguments, or a function. A dict holds "class_name" and "config";
+        where the class is Keras's "function", the configuration is the name of one.
         Classes are made without arguments; instances and other callables are taken as they are.
         """
         if identifier is None:
@@ -213,6 +214,8 @@ class Registry:
             found = self.find(identifier)
             return found() if isinstance(found, type) else found
         if isinstance(identifier, dict) and "class_name" in identifier:
+            if identifier["class_name"] == "function":
+                return self.get(identifier["config"])
             found = self.find(identifier["class_name"])
             return found.from_config(identifier.get("config") or {}) if isinstance(found, type) else found
         if isinstance(identifier, type):
@@ -223,8 +226,3 @@ class Registry:
             f"Expected a string, a class, an instance, a callable or a configuration of {self.kind}, received "
             f"{identifier!r} of type {type(identifier).__name__!r}."
         )
-
-    def deserialize(self, config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
-        """As `get`; names in the configuration may stand for `custom_objects`."""
-        with custom_object_scope(custom_objects or {}):
-            return self.get(config)

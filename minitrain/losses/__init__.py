@@ -7,7 +7,7 @@ see `base.py`. `losses.get("mse")` gives the function, `losses.get("MeanSquaredE
 from typing import Any
 
 from minitrain.configuration import serialize
-from minitrain.losses.base import REGISTRY, Loss
+from minitrain.losses.base import REGISTRY, Loss, Reduction
 from minitrain.losses.classification import (
     BCE,
     KLD,
@@ -36,6 +36,7 @@ from minitrain.losses.classification import (
     hinge,
     kl_divergence,
     kld,
+    kullback_leibler_divergence,
     sparse_categorical_crossentropy,
     squared_hinge,
     tversky,

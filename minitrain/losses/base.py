@@ -27,6 +27,14 @@ REGISTRY = Registry("loss")
 REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none", None)
 
 
+class Reduction:
+    """The reductions by TensorFlow's names; AUTO is what losses do unasked."""
+
+    AUTO = SUM_OVER_BATCH_SIZE = "sum_over_batch_size"
+    SUM = "sum"
+    NONE = "none"
+
+
 class Loss(Configurable):
     """The base: `loss(y_true, y_pred, sample_weight=None)` gives a Tensor. Users' own override `call`.
 
@@ -43,7 +51,16 @@ class Loss(Configurable):
             raise InvalidArgumentError(f"Unknown `reduction`: {reduction!r}. {nearest_names(str(reduction), known)}")
         self.name = name or snake_case(type(self).__name__)
         self.reduction = reduction
-        self.dtype = None if dtype is None else as_dtype(dtype).name
+        self._dtype = None if dtype is None else as_dtype(dtype).name
+
+    @property
+    def dtype(self) -> str:
+        """The dtype that was asked for, by default config.floatx()."""
+        return self._dtype or config.floatx()
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        return config if self._dtype else {name: each for name, each in config.items() if name != "dtype"}
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         """The reduced loss of a batch.
@@ -51,7 +68,7 @@ class Loss(Configurable):
         `sample_weight`: a number, one a sample, or one an element of the unreduced loss. A mask that a layer left on
         y_pred takes masked elements out of the loss and out of the mean.
         """
-        y_pred = _prediction(y_pred, self.dtype)
+        y_pred = _prediction(y_pred, self._dtype)
         values = self.call(y_true, y_pred)
         return reduce_weighted(values, sample_weight, _mask(y_pred, values), self.reduction)
 
@@ -179,7 +196,7 @@ class FunctionLoss(Loss):
         whole = type(self).whole
         if whole is None or sample_weight is not None or self.reduction not in ("sum_over_batch_size", "mean"):
             return super().__call__(y_true, y_pred, sample_weight)
-        y_pred = _prediction(y_pred, self.dtype)
+        y_pred = _prediction(y_pred, self._dtype)
         if getattr(y_pred, "_keras_mask", None) is not None:
             return super().__call__(y_true, y_pred)
         t, p = matched(y_true, y_pred)
@@ -190,7 +207,8 @@ class FunctionLoss(Loss):
         return type(self).fn(y_true, y_pred, **self.options)
 
     def get_config(self) -> dict[str, Any]:
-        return {name: serialize(getattr(self, name)) for name in self.__signature__.parameters}
+        names = [name for name in self.__signature__.parameters if name != "dtype" or self._dtype]
+        return {name: serialize(getattr(self, name)) for name in names}
 
 
 def loss(

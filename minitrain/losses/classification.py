@@ -58,9 +58,17 @@ def _binary(t: Tensor, p: Tensor, from_logits: bool) -> Tensor:
     return -(t * log(p) + (1.0 - t) * log(1.0 - p))
 
 
+def _alike(y_true: Any, y_pred: Any) -> tuple[Tensor, Tensor]:
+    """y_true and y_pred as Tensors of one dtype and shape: one label for several probabilities is no cross-entropy."""
+    t, p = matched(y_true, y_pred)
+    if t._array.shape != p._array.shape:
+        raise ShapeError(f"y_true and y_pred must have the same shape, received {t._array.shape} and {p._array.shape}.")
+    return t, p
+
+
 def _with_logits(y_true: Any, y_pred: Any, from_logits: bool) -> tuple[Tensor, Tensor, bool]:
     p, from_logits = _logits_behind(_prediction(y_pred, None), from_logits)
-    t, p = matched(y_true, p)
+    t, p = _alike(y_true, p)
     return t, p, from_logits
 
 
@@ -88,7 +96,7 @@ def binary_focal_crossentropy(
 
     Source: Lin et al. (2017), "Focal Loss", eq. 5.
     """
-    t, p = matched(y_true, y_pred)
+    t, p = _alike(y_true, y_pred)
     t = _smoothed(t, label_smoothing, 2)
     p = nn.sigmoid(p) if from_logits else p
     entropy = _binary(t, p, from_logits=False)
@@ -274,4 +282,4 @@ Circle = circle.loss_class
 CategoricalGeneralizedCrossEntropy = categorical_generalized_cross_entropy.loss_class
 
 BCE = bce = binary_crossentropy
-KLD = kld = kl_divergence
+KLD = kld = kullback_leibler_divergence = kl_divergence

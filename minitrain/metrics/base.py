@@ -7,13 +7,15 @@ computes on values: it leaves nothing on a tape.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
-from minitrain import nest
+from minitrain import config, initializers, nest
 from minitrain.configuration import Configurable, Registry, snake_case
+from minitrain.dtypes import as_dtype
 from minitrain.engine.convert import as_tensor
 from minitrain.engine.program.record import Effect
 from minitrain.engine.tensor import Tensor, TensorLike
@@ -34,20 +36,22 @@ class Metric(Configurable):
 
     def __init__(self, dtype: Any = None, name: str | None = None) -> None:
         self.name = name or snake_case(type(self).__name__)
-        self.dtype = dtype
+        self._dtype = None if dtype is None else as_dtype(dtype).name
         self._state: list[tuple[Variable, Array]] = []
+
+    @property
+    def dtype(self) -> str:
+        """The dtype that was asked for, by default config.floatx(): what users' own metrics compute in."""
+        return self._dtype or config.floatx()
 
     def add_weight(
         self, shape: Any = (), initializer: Any = None, dtype: Any = None, name: str | None = None
     ) -> Variable:
-        """A state variable that `reset_state` sets back: zeros, or what `initializer(shape, dtype)` gives."""
+        """A state variable that `reset_state` sets back: zeros, or what the initializer gives."""
         shape = (shape,) if isinstance(shape, int) else tuple(shape)
         if dtype is None:  # users add what they compute in float32
             dtype = "float64" if type(self).__module__.startswith("minitrain.") else "float32"
-        if callable(initializer):
-            start = np.array(as_tensor(initializer(shape, dtype))._array)
-        else:
-            start = np.full(shape, 1.0 if initializer in ("one", "ones") else 0.0, dtype)
+        start = np.array(as_tensor(initializers.get(initializer or "zeros")(shape, dtype))._array)
         variable = Variable(start, trainable=False, name=name or "state")
         self._state.append((variable, start))
         return variable
@@ -56,13 +60,20 @@ class Metric(Configurable):
 
     @property
     def variables(self) -> list[Variable]:
-        """The state variables."""
-        return [variable for variable, _ in self._state]
+        """The state variables, those of metrics that this one holds included."""
+        own = [variable for variable, _ in self._state]
+        return own + [variable for each in self._held() for variable in each.variables]
+
+    def _held(self) -> list[Metric]:
+        """The metrics among the attributes."""
+        return [each for each in vars(self).values() if isinstance(each, Metric)]
 
     def reset_state(self) -> None:
         """Start anew."""
         for variable, start in self._state:
             variable.assign(start)
+        for each in self._held():
+            each.reset_state()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -82,10 +93,45 @@ class Metric(Configurable):
     def merge_state(self, metrics: Iterable[Metric]) -> None:
         """Add the state of other metrics of this kind and configuration, such as those of other parts of the data."""
         for other in metrics:
-            if type(other) is not type(self) or len(other._state) != len(self._state):
+            if type(other) is not type(self) or len(other.variables) != len(self.variables):
                 raise InvalidArgumentError(f"Expected a {type(self).__name__} of the same shape, received {other!r}.")
             for mine, its in zip(self.variables, other.variables, strict=True):
                 mine.assign_add(its)
+
+    @contextmanager
+    def _lent(self, values: Sequence[Any]) -> Iterator[None]:
+        """Within this `with` block the variables have these values."""
+        variables = self.variables
+        if len(values) != len(variables):
+            raise InvalidArgumentError(
+                f"`metric_variables` must hold the {len(variables)} values of {self.name!r}, received {len(values)}."
+            )
+        own = [each.numpy() for each in variables]
+        try:
+            for variable, value in zip(variables, values, strict=True):
+                variable.assign(np.asarray(value, variable._peek().dtype))
+            yield
+        finally:
+            self.reset_state()  # variables that the first batch made
+            for variable, value in zip(variables, own, strict=True):
+                variable.assign(value)
+
+    def stateless_update_state(self, metric_variables: Sequence[Any], *args: Any, **kwargs: Any) -> list[Any]:
+        """The values of `variables` after a batch, from those before it; the metric's own stay as they are."""
+        with self._lent(metric_variables):
+            self.update_state(*args, **kwargs)
+            return [each.value for each in self.variables]
+
+    def stateless_result(self, metric_variables: Sequence[Any]) -> Any:
+        """The result that these values of `variables` give."""
+        with self._lent(metric_variables):
+            return as_tensor(self.result())
+
+    def stateless_reset_state(self) -> list[Any]:
+        """The values of `variables` before any batch."""
+        with self._lent(self.variables):
+            self.reset_state()
+            return [each.value for each in self.variables]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         self.update_state(*args, **kwargs)

@@ -38,11 +38,10 @@ def accuracy(y_true: Any, y_pred: Any) -> Any:
 
 @metric_function()
 def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> Any:
-    """The share of the last axis where y_pred > threshold says what y_true says."""
+    """Whether y_pred > threshold says what y_true says, element by element."""
     t, p = pair(y_true, y_pred)
     # In float32, as the numbers come: a prediction of 0.7 in float32 is not above a threshold of 0.7.
-    above = (p.astype(np.float32) > np.float32(threshold)).astype(np.float64)
-    return (t == above).mean(axis=-1) if t.ndim else (t == above).astype(np.float64)
+    return (t == (p.astype(np.float32) > np.float32(threshold))).astype(np.float64)
 
 
 @metric_function()
@@ -83,10 +82,16 @@ def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> Any:
 
 
 @metric_function()
-def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> Any:
-    """Whether the class number y_true is among the k largest entries: (...), (..., c) -> (...)"""
+def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5, from_sorted_ids: bool = False) -> Any:
+    """Whether the class number y_true is among the k largest entries: (...), (..., c) -> (...)
+
+    `from_sorted_ids`: y_pred holds class numbers, the likeliest first.
+    """
     p = value_of(y_pred)
-    return _in_top_k(_class_numbers(y_true, p), p, k)
+    t = _class_numbers(y_true, p)
+    if from_sorted_ids:
+        return (p[..., :k] == t[..., None]).any(-1).astype(np.float64)
+    return _in_top_k(t, p, k)
 
 
 Accuracy = mean_of("Accuracy", accuracy, "acc")
@@ -95,5 +100,5 @@ CategoricalAccuracy = mean_of("CategoricalAccuracy", categorical_accuracy)
 SparseCategoricalAccuracy = mean_of("SparseCategoricalAccuracy", sparse_categorical_accuracy)
 TopKCategoricalAccuracy = mean_of("TopKCategoricalAccuracy", top_k_categorical_accuracy, order="k name dtype")
 SparseTopKCategoricalAccuracy = mean_of(
-    "SparseTopKCategoricalAccuracy", sparse_top_k_categorical_accuracy, order="k name dtype"
+    "SparseTopKCategoricalAccuracy", sparse_top_k_categorical_accuracy, order="k name dtype from_sorted_ids"
 )

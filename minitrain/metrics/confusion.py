@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from minitrain import config
+from minitrain.configuration import serialize
 from minitrain.errors import ShapeError
 from minitrain.metrics.base import (
     REGISTRY,
@@ -28,9 +29,9 @@ from minitrain.ops.elementwise import sigmoid
 Array = Any
 
 
-def as_thresholds(thresholds: Any, default: float = 0.5) -> list[float]:
+def as_thresholds(thresholds: Any) -> list[float]:
     """One or several thresholds in [0, 1] as a list."""
-    values = [default] if thresholds is None else list(np.atleast_1d(thresholds).astype(float))
+    values = np.atleast_1d(thresholds).astype(float).tolist()
     for value in values:
         refuse(not 0 <= value <= 1, f"`thresholds` must lie in [0, 1], received {value!r}.")
     return values
@@ -39,7 +40,7 @@ def as_thresholds(thresholds: Any, default: float = 0.5) -> list[float]:
 def at_thresholds(weights: Array, p: Array, thresholds: Array) -> Array:
     """Sums of `weights` over predictions above each threshold. weights, p: (n, l); -> (thresholds, l)"""
     order = np.argsort(thresholds, kind="stable")
-    # How many thresholds lie strictly below each prediction, compared in the prediction's own precision.
+    # How many thresholds lie strictly below each prediction, compared in the predictions' precision.
     passed = np.searchsorted(np.asarray(thresholds)[order].astype(p.dtype), p, side="left")
     out = np.zeros((len(thresholds) + 1, p.shape[1]))
     for label in range(p.shape[1]):
@@ -53,11 +54,11 @@ def at_thresholds(weights: Array, p: Array, thresholds: Array) -> Array:
 class _Counts(Metric):
     """State and counting for the metrics of this file: weighted counts for each threshold and label."""
 
-    thresholds_: Array
-    labels = 1
+    thresholds: Any
+    counted: tuple[str, ...] = ("true_positives", "false_positives", "true_negatives", "false_negatives")
 
     def _make_counts(self, shape: Any) -> None:
-        for name in ("true_positives", "false_positives", "true_negatives", "false_negatives"):
+        for name in self.counted:
             setattr(self, name, self.add_weight(shape, name=name))
 
     def _count(
@@ -74,8 +75,7 @@ class _Counts(Metric):
         t, p = same_rank(value_of(y_true), value_of(y_pred))
         if t.shape != p.shape:
             raise ShapeError(f"y_true and y_pred must have the same shape, received {t.shape} and {p.shape}.")
-        if p.dtype.kind != "f":
-            p = p.astype(np.float32)
+        p = p.astype(np.float32)  # as Keras compares: a prediction of 0.3 in float32 is not above a threshold of 0.3
         if top_k is not None:
             kept = np.argsort(-p, axis=-1, kind="stable")[..., :top_k]
             only = np.full(p.shape, -np.inf, p.dtype)
@@ -96,7 +96,7 @@ class _Counts(Metric):
         shape = (-1, p.shape[-1]) if by_label else (-1, 1)
         t, p, w = (each.reshape(shape) for each in (t.astype(bool), p, w))
         right, wrong = w * t, w * ~t
-        tp, fp = (at_thresholds(each, p, self.thresholds_) for each in (right, wrong))
+        tp, fp = (at_thresholds(each, p, self.thresholds) for each in (right, wrong))
         positives, negatives = right.sum(0), wrong.sum(0)
         width = () if by_label else (-1,)
         for name, counted in (
@@ -105,63 +105,72 @@ class _Counts(Metric):
             ("true_negatives", negatives - fp),
             ("false_negatives", positives - tp),
         ):
-            getattr(self, name).assign_add(counted if by_label else counted.reshape(width))
+            if name in self.counted:
+                getattr(self, name).assign_add(counted if by_label else counted.reshape(width))
 
-    def _values(self) -> tuple[Array, Array, Array, Array]:
-        return tuple(
-            getattr(self, name).numpy()
-            for name in ("true_positives", "false_positives", "true_negatives", "false_negatives")
-        )
+    def _values(self) -> tuple[Array, ...]:
+        return tuple(getattr(self, name).numpy() for name in self.counted)
 
 
-class _OneCount(_Counts):
+class _AtThresholds(_Counts):
+    """What is reported at one or several thresholds: a number, or one each."""
+
+    def __init__(self, thresholds: Any, name: str | None, dtype: Any, default: float = 0.5) -> None:
+        super().__init__(dtype, name)
+        self.init_thresholds = thresholds
+        self.thresholds = [default] if thresholds is None else as_thresholds(thresholds)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "thresholds": serialize(self.init_thresholds)}
+
+    def _values(self) -> tuple[Array, ...]:
+        return tuple(each[0] if len(each) == 1 else each for each in super()._values())
+
+
+class _OneCount(_AtThresholds):
     """One of the four counts, at one or several thresholds."""
 
-    which = ""
-
     def __init__(self, thresholds: Any = None, name: str | None = None, dtype: Any = None) -> None:
-        super().__init__(dtype, name)
-        self.thresholds = thresholds
-        self.thresholds_ = as_thresholds(thresholds)
-        self._make_counts(len(self.thresholds_))
+        super().__init__(thresholds, name, dtype)
+        self.accumulator = self.add_weight(len(self.thresholds), name="accumulator")
+        setattr(self, self.counted[0], self.accumulator)
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         self._count(y_true, y_pred, sample_weight)
 
     def result(self) -> Any:
-        found = getattr(self, self.which).numpy()
-        return answer(found[0] if len(found) == 1 else found)
+        return answer(*self._values())
 
 
 @REGISTRY.register()
 class TruePositives(_OneCount):
     """How many (or the weights of those that) are true and predicted above the thresholds."""
 
-    which = "true_positives"
+    counted = ("true_positives",)
 
 
 @REGISTRY.register()
 class FalsePositives(_OneCount):
     """How many (or the weights of those that) are false and predicted above the thresholds."""
 
-    which = "false_positives"
+    counted = ("false_positives",)
 
 
 @REGISTRY.register()
 class TrueNegatives(_OneCount):
     """How many (or the weights of those that) are false and predicted at the thresholds or below."""
 
-    which = "true_negatives"
+    counted = ("true_negatives",)
 
 
 @REGISTRY.register()
 class FalseNegatives(_OneCount):
     """How many (or the weights of those that) are true and predicted at the thresholds or below."""
 
-    which = "false_negatives"
+    counted = ("false_negatives",)
 
 
-class _Share(_Counts):
+class _Share(_AtThresholds):
     """Precision and recall: at thresholds, of the `top_k` largest predictions, or of one class."""
 
     def __init__(
@@ -172,12 +181,11 @@ class _Share(_Counts):
         name: str | None = None,
         dtype: Any = None,
     ) -> None:
-        super().__init__(dtype, name)
-        self.thresholds = thresholds
+        # Of the largest predictions each counts, whatever it is.
+        super().__init__(thresholds, name, dtype, default=0.5 if top_k is None else -1e30)
         self.top_k = top_k
         self.class_id = class_id
-        self.thresholds_ = as_thresholds(thresholds, 0.5) if thresholds is not None or top_k is None else [-1e30]
-        self._make_counts(len(self.thresholds_))
+        self._make_counts(len(self.thresholds))
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         self._count(y_true, y_pred, sample_weight, top_k=self.top_k, class_id=self.class_id)
@@ -187,20 +195,22 @@ class _Share(_Counts):
 class Precision(_Share):
     """True positives over all predicted positive, at `thresholds` (0.5), of the `top_k` largest, or of one class."""
 
+    counted = ("true_positives", "false_positives")
+
     def result(self) -> Any:
-        tp, fp, _, _ = self._values()
-        found = ratio(tp, tp + fp)
-        return answer(found[0] if len(found) == 1 else found)
+        tp, fp = self._values()
+        return answer(ratio(tp, tp + fp))
 
 
 @REGISTRY.register()
 class Recall(_Share):
     """True positives over all that are true, at `thresholds` (0.5), of the `top_k` largest, or of one class."""
 
+    counted = ("true_positives", "false_negatives")
+
     def result(self) -> Any:
-        tp, _, _, fn = self._values()
-        found = ratio(tp, tp + fn)
-        return answer(found[0] if len(found) == 1 else found)
+        tp, fn = self._values()
+        return answer(ratio(tp, tp + fn))
 
 
 class _AtConstraint(_Counts):
@@ -220,8 +230,8 @@ class _AtConstraint(_Counts):
         self.num_thresholds = num_thresholds
         self.class_id = class_id
         n = num_thresholds
-        self.thresholds_ = [0.5] if n == 1 else [0.0, *((i + 1) / (n - 1) for i in range(n - 2)), 1.0]
-        self._make_counts(len(self.thresholds_))
+        self.thresholds = [0.5] if n == 1 else [0.0, *((i + 1) / (n - 1) for i in range(n - 2)), 1.0]
+        self._make_counts(len(self.thresholds))
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         self._count(y_true, y_pred, sample_weight, class_id=self.class_id)
@@ -340,27 +350,34 @@ class AUC(_Counts):
             inner = [(i + 1) / (num_thresholds - 1) for i in range(num_thresholds - 2)]
         else:
             inner = sorted(as_thresholds(thresholds))
-        self.num_thresholds = num_thresholds
+        self.num_thresholds = len(inner) + 2
         self.curve = curve
         self.summation_method = method
-        self.thresholds = thresholds
+        self.init_thresholds = thresholds
         self.multi_label = multi_label
         self.num_labels = num_labels
         self.label_weights = label_weights
         self.from_logits = from_logits
-        self.thresholds_ = np.array([-config.epsilon(), *inner, 1.0 + config.epsilon()])
+        self.thresholds = [-config.epsilon(), *inner, 1.0 + config.epsilon()]
         if not multi_label:
-            self._make_counts(len(self.thresholds_))
+            self._make_counts(self.num_thresholds)
         elif num_labels:
-            self._make_counts((len(self.thresholds_), num_labels))
+            self._make_counts((self.num_thresholds, num_labels))
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "thresholds": serialize(self.init_thresholds)}
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         if self.from_logits:
             y_pred = sigmoid(value_of(y_pred))
+        p = value_of(y_pred)
+        if self.init_thresholds is None:
+            p = np.clip(p, 0.0, 1.0)
+        refuse(self.multi_label and p.ndim != 2, f"y_pred must be (n, labels) where `multi_label`, received {p.shape}.")
         if self.multi_label and not self._state:
-            self._make_counts((len(self.thresholds_), value_of(y_pred).shape[-1]))
+            self._make_counts((self.num_thresholds, p.shape[-1]))
         weights = None if self.multi_label else self.label_weights
-        self._count(y_true, y_pred, sample_weight, by_label=self.multi_label, label_weights=weights)
+        self._count(y_true, p, sample_weight, by_label=self.multi_label, label_weights=weights)
 
     def result(self) -> Any:
         if not self._state:

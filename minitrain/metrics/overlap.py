@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from minitrain import config
+from minitrain.dtypes import as_dtype
 from minitrain.errors import ShapeError
 from minitrain.metrics.base import REGISTRY, Metric, answer, ratio, refuse, value_of
 
@@ -32,9 +33,10 @@ class FBetaScore(Metric):
     ) -> None:
         known = (None, "micro", "macro", "weighted")
         refuse(average not in known, f"`average` must be one of {known}, received {average!r}.")
-        refuse(not beta > 0, f"`beta` must be positive, received {beta!r}.")
+        refuse(not isinstance(beta, (int, float)) or not beta > 0, f"`beta` must be positive, received {beta!r}.")
         refuse(
-            threshold is not None and not 0 < threshold <= 1, f"`threshold` must be in (0, 1], received {threshold!r}."
+            threshold is not None and not (isinstance(threshold, (int, float)) and 0 < threshold <= 1),
+            f"`threshold` must be a number in (0, 1], received {threshold!r}.",
         )
         super().__init__(dtype, name)
         self.average = average
@@ -49,7 +51,7 @@ class FBetaScore(Metric):
             )
         if not self._state:
             shape = () if self.average == "micro" else (t.shape[1],)
-            for name in ("true_positives", "false_positives", "false_negatives", "support"):
+            for name in ("true_positives", "false_positives", "false_negatives", "intermediate_weights"):
                 setattr(self, name, self.add_weight(shape, name=name))
         if self.threshold is None:
             chosen = (p >= p.max(axis=-1, keepdims=True)) & (np.abs(p) > 1e-9)
@@ -62,7 +64,7 @@ class FBetaScore(Metric):
             ("true_positives", chosen & t),
             ("false_positives", chosen & ~t),
             ("false_negatives", ~chosen & t),
-            ("support", t),
+            ("intermediate_weights", t),
         ):
             getattr(self, name).assign_add((w * which).sum(axis))
 
@@ -99,29 +101,30 @@ class _Confusion(Metric):
     """
 
     def __init__(self, num_classes: int, name: str | None, dtype: Any, ignore_class: int | None) -> None:
-        super().__init__(dtype, name)
+        super().__init__(dtype or "int64", name)
         self.num_classes = num_classes
         self.ignore_class = ignore_class
-        self.matrix = self.add_weight((num_classes, num_classes), name="confusion_matrix")
+        self.total_cm = self.add_weight((num_classes, num_classes), name="total_confusion_matrix")
 
     def _add(self, t: Array, p: Array, sample_weight: Any) -> None:
         w = np.ones(t.shape)
         if sample_weight is not None:
             given = value_of(sample_weight)
-            w = w * given[(..., *(None,) * (t.ndim - given.ndim))]
+            same_size = given.size == t.size
+            w = w * (given.reshape(t.shape) if same_size else given[(..., *(None,) * (t.ndim - given.ndim))])
         t, p, w = t.reshape(-1).astype(np.int64), p.reshape(-1).astype(np.int64), w.reshape(-1).astype(np.float64)
-        if self.dtype is None:  # Keras counts in integers here, weights included
+        if not as_dtype(self.dtype).is_floating:  # Keras counts in integers here, weights included
             w = np.trunc(w)
         inside = (t >= 0) & (p >= 0) & (t < self.num_classes) & (p < self.num_classes)
         if self.ignore_class is not None:
             inside &= t != self.ignore_class
         t, p, w = t[inside], p[inside], w[inside]
         counts = np.bincount(t * self.num_classes + p, weights=w, minlength=self.num_classes**2)
-        self.matrix.assign_add(counts.reshape(self.num_classes, -1))
+        self.total_cm.assign_add(counts.reshape(self.num_classes, -1))
 
     def _shares(self) -> tuple[Array, Array]:
         """Intersection over union of each class, and which classes occur at all."""
-        matrix = self.matrix.numpy()
+        matrix = self.total_cm.numpy()
         hits = np.diagonal(matrix)
         union = matrix.sum(0) + matrix.sum(1) - hits
         return ratio(hits, union), union > 0

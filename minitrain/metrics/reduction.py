@@ -46,8 +46,10 @@ class Mean(Metric):
         """Add values of any shape, with weights that broadcast to it."""
         x = value_of(values).astype(np.float64)
         if sample_weight is None:
-            self.total.assign_add(x.sum())
-            self.count.assign_add(float(x.size))
+            # One value a sample, as in Keras: a batch of longer sequences does not weigh more.
+            samples = len(x) if x.ndim else 1
+            self.total.assign_add(x.sum() * (samples / max(x.size, 1)))
+            self.count.assign_add(float(samples))
         else:
             x, w = weights_for(x, sample_weight)
             self.total.assign_add((x * w).sum())

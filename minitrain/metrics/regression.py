@@ -68,24 +68,31 @@ class R2Score(Metric):
         super().__init__(dtype, name)
         self.class_aggregation = class_aggregation
         self.num_regressors = num_regressors
+        self.num_samples = self.add_weight(name="num_samples")
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Add a batch: (n, d) or (n,) each, weights (n,) or (n, 1)."""
         t, p = pair(y_true, y_pred)
         t, p = (each[:, None] if each.ndim == 1 else each for each in (t, p))
-        if not self._state:
+        refuse(t.ndim != 2, f"R2Score needs y_true and y_pred of shape (n, d) or (n,), received {t.shape}.")
+        if not self._is_built:
             for name in ("squared_sum", "sum", "residual", "count"):
                 setattr(self, name, self.add_weight(t.shape[1:], name=name))
-            self.num_samples = self.add_weight(name="num_samples")
-        w = np.ones((len(t), 1)) if sample_weight is None else value_of(sample_weight).astype(np.float64).reshape(-1, 1)
+        w = np.ones((len(t), 1)) if sample_weight is None else value_of(sample_weight).astype(np.float64)
+        w = w[:, None] if w.ndim == 1 else w
         self.squared_sum.assign_add((w * t * t).sum(0))
         self.sum.assign_add((w * t).sum(0))
         self.residual.assign_add((w * np.square(t - p)).sum(0))
         self.count.assign_add((w * np.ones_like(t)).sum(0))
         self.num_samples.assign_add(float(t.size))
 
+    @property
+    def _is_built(self) -> bool:
+        """Whether there was a batch, which says how many outputs there are."""
+        return len(self._state) > 1
+
     def result(self) -> Any:
-        if not self._state:
+        if not self._is_built:
             return answer(0.0)
         total = self.squared_sum.numpy() - np.square(self.sum.numpy()) / np.maximum(self.count.numpy(), 1e-300)
         with np.errstate(divide="ignore", invalid="ignore"):

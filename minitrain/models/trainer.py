@@ -295,6 +295,7 @@ class Trainer:
             if validation is not None and _is_due(epoch, validation_freq):
                 results = self._test_epoch(validation, validation_steps, hooks)
                 logs.update({f"val_{name}": value for name, value in results.items()})
+            logs = dict(sorted(logs.items()))
             hooks.call("on_epoch_end", epoch, logs)
             hooks.back_up(epoch + 1, 0)
             if ongoing is not None and ongoing.has_ended:
@@ -536,9 +537,9 @@ def _numbers(results: Any) -> Results:
 
 
 def _as_asked(results: Results, return_dict: bool) -> Any:
-    """A dict, a list of its values, or the only one."""
+    """A dict by name, as Keras sorts them, a list of the values, or the only one."""
     values = list(results.values())
-    return results if return_dict else values[0] if len(values) == 1 else values
+    return dict(sorted(results.items())) if return_dict else values[0] if len(values) == 1 else values
 
 
 def _is_due(epoch: int, frequency: Any) -> bool:

@@ -13,6 +13,7 @@ import numpy as np
 from minitrain import losses as losses_module
 from minitrain import metrics as metrics_module
 from minitrain import nest
+from minitrain.configuration import snake_case
 from minitrain.engine.convert import as_tensor
 from minitrain.errors import DTypeError, InvalidArgumentError, ShapeError
 from minitrain.losses.base import Loss
@@ -66,7 +67,8 @@ def as_metric(identifier: Any, y_true: Any, y_pred: Any) -> Metric:
     if not isinstance(found, Metric):
         if not callable(found):
             raise DTypeError(f"A metric must be a name, a Metric or a function, received {identifier!r}.")
-        found = MeanMetricWrapper(found)
+        name = getattr(found, "__name__", None)
+        found = MeanMetricWrapper(found, name=name and snake_case(name))
     if isinstance(identifier, str):
         found.name = identifier
     return found
@@ -147,7 +149,7 @@ class Objective:
         self._structure = made
         for each in nest.flatten(loss_weights):
             if each is not None and not isinstance(each, (int, float, np.number)):
-                raise DTypeError(f"`loss_weights` must be numbers, received {each!r}.")
+                raise InvalidArgumentError(f"`loss_weights` must be numbers, received {each!r}.")
 
     def build(self, y_pred: Any) -> Outputs:
         """Spread the losses over the outputs of this prediction."""
@@ -225,6 +227,7 @@ class Measures:
         self.weighted: list[list[Metric]] = []
         self.outputs: Outputs | None = None
         self.labels: list[str] = []
+        self.all: list[Metric] = []  # in the order of `labels`
         self.is_empty = not any(each is not None for each in nest.flatten(self.asked))
 
     def build(self, y: Any, y_pred: Any) -> Outputs:
@@ -247,14 +250,17 @@ class Measures:
             for each in weighted:
                 if each.name in names:
                     each.name = f"weighted_{each.name}"
-        self.labels = []
+        labelled: dict[str, Metric] = {}
         for place in range(outputs.count):
             lead = f"{outputs.names[place]}_" if outputs.count > 1 and outputs.names is not None else ""
             for each in self.plain[place] + self.weighted[place]:
                 name = lead + each.name
-                while name in self.labels:
+                while name in labelled:
                     name += "_1"
-                self.labels.append(name)
+                labelled[name] = each
+        if outputs.count > 1:  # Keras gives the metrics of several outputs by name
+            labelled = dict(sorted(labelled.items()))
+        self.labels, self.all = list(labelled), list(labelled.values())
         return outputs
 
     def update(self, y: Any, y_pred: Any, sample_weight: Any) -> None:
@@ -269,13 +275,10 @@ class Measures:
             for each in self.weighted[place]:
                 each.update_state(t, p, w)
 
-    @property
-    def all(self) -> list[Metric]:
-        """The metrics, output by output, in the order of `labels`."""
-        return [each for two in zip(self.plain, self.weighted, strict=True) for part in two for each in part]
-
 
 def _listed(value: Any, name: str) -> Any:
     if value is not None and not isinstance(value, (list, tuple, dict)):
-        raise DTypeError(f"`{name}` must be a list or a dict of names, Metrics or functions, received {value!r}.")
+        raise InvalidArgumentError(
+            f"`{name}` must be a list or a dict of names, Metrics or functions, received {value!r}."
+        )
     return value

@@ -181,6 +181,23 @@ def test_wrong_arguments_are_named():
         losses.SparseCategoricalCrossentropy()([0, 7], np.ones((2, 3)) / 3)
 
 
+@pytest.mark.parametrize("name", ["binary_crossentropy", "binary_focal_crossentropy", "categorical_crossentropy"])
+def test_one_label_for_several_probabilities_is_refused(name):
+    with pytest.raises(ValueError, match=r"same shape, received \(1, 3\) and \(2, 3\)"):
+        getattr(losses, name)(np.ones((1, 3)), np.ones((2, 3)))
+
+
+def test_dtypes_and_reductions_by_their_names():
+    assert losses.MeanSquaredError().dtype == "float32"
+    assert "dtype" not in losses.Huber().get_config()
+    assert losses.deserialize(losses.serialize(losses.Huber(dtype="float64"))).dtype == "float64"
+    assert losses.MeanSquaredError(reduction=losses.Reduction.NONE)(np.zeros((2, 1)), np.ones((2, 1))).shape == (2,)
+    as_keras_writes_it = {"module": "builtins", "class_name": "function", "config": "mean_squared_error"}
+    assert losses.deserialize(as_keras_writes_it) is losses.mean_squared_error
+    with pytest.raises(ValueError, match="Expected a string, a class"):
+        losses.get(1)
+
+
 def test_users_write_losses_in_a_few_lines():
     class Cubic(losses.Loss):
         def call(self, y_true, y_pred):

@@ -137,6 +137,67 @@ def test_reset_and_merge(cls):
         first.merge_state([metrics.Sum() if cls is not metrics.Sum else metrics.Mean()])
 
 
+@pytest.mark.parametrize("cls", CLASSES)
+def test_stateless_updates_leave_the_metrics_own_state(cls):
+    arrays = data(cls)
+    metric = make(cls)
+    run(metric, arrays)  # some make their variables at the first batch
+    empty, whole = metric.stateless_reset_state(), metric.result().numpy()
+    state = empty
+    for rows in (slice(0, 20), slice(20, N)):
+        state = metric.stateless_update_state(state, *(each[rows] for each in arrays))
+    np.testing.assert_allclose(metric.stateless_result(state), whole, rtol=1e-6)
+    np.testing.assert_array_equal(metric.result(), whole)
+    with pytest.raises(ValueError, match="`metric_variables` must hold"):
+        metric.stateless_result(state[1:])
+
+
+# Keras 3.15's variables: names, and shapes where they are not those of a number.
+VARIABLES = {
+    "TruePositives": (metrics.TruePositives([0.2, 0.7]), ["accumulator (2,)"]),
+    "Precision": (metrics.Precision(), ["true_positives (1,)", "false_positives (1,)"]),
+    "Recall": (metrics.Recall(), ["true_positives (1,)", "false_negatives (1,)"]),
+    "IoU": (metrics.MeanIoU(3), ["total_confusion_matrix (3, 3)"]),
+    "R2Score": (metrics.R2Score(), ["num_samples ()"]),
+    "RootMeanSquaredError": (metrics.RootMeanSquaredError(), ["total ()", "count ()"]),
+    "AUC": (
+        metrics.AUC(multi_label=True, num_labels=2, thresholds=[0.5]),
+        [f"{each} (3, 2)" for each in ("true_positives", "false_positives", "true_negatives", "false_negatives")],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", VARIABLES)
+def test_variables_are_kerass(case):
+    metric, expected = VARIABLES[case]
+    assert [f"{each._name} {tuple(each.shape)}" for each in metric.variables] == expected
+
+
+def test_thresholds_are_a_list_and_configurations_hold_what_was_given():
+    assert metrics.Precision().thresholds == [0.5]
+    assert metrics.Precision(top_k=2).get_config()["thresholds"] is None
+    assert metrics.Recall([0.25, 0.75]).get_config()["thresholds"] == [0.25, 0.75]
+    assert metrics.SensitivityAtSpecificity(0.5, num_thresholds=3).thresholds == [0.0, 0.5, 1.0]
+    area = metrics.AUC(thresholds=[0.25, 0.5])
+    np.testing.assert_allclose(area.thresholds, [-1e-7, 0.25, 0.5, 1 + 1e-7])
+    assert area.num_thresholds == 4
+    np.testing.assert_allclose(metrics.AUC()([0, 1], [-1.0, 2.0]), 1.0)  # beyond [0, 1] counts as its ends
+
+
+def test_a_mean_counts_each_sample_once_however_long_it_is():
+    mean = metrics.Mean()
+    mean.update_state(np.full((2, 5), 1.0))
+    mean.update_state(np.full((2, 1), 3.0))
+    assert (float(mean.total), float(mean.count), float(mean.result())) == (8.0, 4.0, 2.0)
+
+
+def test_accuracies_of_elements_and_of_sorted_class_numbers():
+    np.testing.assert_array_equal(metrics.binary_accuracy([[1], [0]], [[0.75], [0.75]]), [[1.0], [0.0]])
+    ranked = metrics.SparseTopKCategoricalAccuracy(k=2, from_sorted_ids=True)
+    assert float(ranked([2, 1], [[1, 0, 2], [1, 2, 0]])) == 0.5
+    assert metrics.mean_squared_error is mt.losses.mean_squared_error
+
+
 def test_metrics_leave_nothing_on_a_tape():
     x = mt.Variable([[0.5], [0.7]])
     with mt.GradientTape() as tape:
@@ -171,6 +232,36 @@ AGREEMENTS = {
         metrics.SparseCategoricalCrossentropy,
         (LABELS, SCORES),
         lambda w: sk.log_loss(LABELS, SCORES, sample_weight=w),
+    ),
+    "false positives": (
+        lambda: metrics.FalsePositives(0.25),
+        (Y, P),
+        lambda w: sk.confusion_matrix(Y, P > 0.25, sample_weight=w)[0, 1],
+    ),
+    "mean iou": (
+        lambda: metrics.MeanIoU(4, dtype="float32"),
+        (LABELS, OTHER),
+        lambda w: sk.jaccard_score(LABELS, OTHER, average="macro", sample_weight=w),
+    ),
+    "f beta": (
+        lambda: metrics.FBetaScore(average="weighted", beta=2.0),
+        (ONE_HOT, SCORES),
+        lambda w: sk.fbeta_score(LABELS, SCORES.argmax(1), beta=2.0, average="weighted", sample_weight=w),
+    ),
+    "r2 by variance": (
+        lambda: metrics.R2Score("variance_weighted_average"),
+        NUMBERS,
+        lambda w: sk.r2_score(*NUMBERS, sample_weight=w, multioutput="variance_weighted"),
+    ),
+    "top 2": (
+        lambda: metrics.SparseTopKCategoricalAccuracy(2),
+        (LABELS, SCORES),
+        lambda w: sk.top_k_accuracy_score(LABELS, SCORES, k=2, sample_weight=w),
+    ),
+    "msle": (
+        metrics.MeanSquaredLogarithmicError,
+        NUMBERS,
+        lambda w: sk.mean_squared_log_error(*NUMBERS, sample_weight=w),
     ),
     "accuracy of classes": (
         metrics.SparseCategoricalAccuracy,
@@ -215,6 +306,16 @@ def test_bad_input_is_explained():
         metrics.BinaryAccuracy(treshold=0.5)
     with pytest.raises(ValueError, match="Unknown metric: 'mean_square_error'"):
         metrics.get("mean_square_error")
+    with pytest.raises(ValueError, match=r"\(n, d\)"):
+        metrics.R2Score()(np.ones((2, 2, 2)), np.ones((2, 2, 2)))
+    with pytest.raises(ValueError, match=r"\(n, labels\)"):
+        metrics.AUC(multi_label=True)(np.ones(2), np.ones(2))
+    with pytest.raises(ValueError, match="`threshold` must be a number"):
+        metrics.F1Score(threshold="high")
+    with pytest.raises(ValueError, match="`beta` must be positive"):
+        metrics.FBetaScore(beta="1")
+    with pytest.raises(ValueError, match="Expected a string, a class"):
+        metrics.get(1)
     with pytest.raises(ValueError, match="`value` must lie in"):
         metrics.PrecisionAtRecall(1.5)
 
@@ -236,6 +337,31 @@ def test_users_write_metrics_in_a_few_lines():
     assert float(metric([1.0], [1.25])) == 0.5
     metric.reset_state()
     assert float(metric.result()) == 0.0
+
+
+def test_users_metrics_compute_in_their_dtype_and_may_hold_others():
+    class Share(metrics.Metric):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.mean = metrics.Mean()
+            self.steps = self.add_weight(shape=(), initializer="ones", name="steps")
+
+        def update_state(self, y_true, y_pred, sample_weight=None):
+            self.mean.update_state(mt.keras.ops.cast(mt.keras.ops.equal(y_true, y_pred), self.dtype), sample_weight)
+            self.steps.assign_add(1.0)
+
+        def result(self):
+            return self.mean.result()
+
+    metric = Share(name="share")
+    assert (metric.dtype, Share(dtype="float64").dtype) == ("float32", "float64")
+    assert float(metric([1, 2, 3, 4], [1, 2, 0, 0])) == 0.5
+    assert [each._name for each in metric.variables] == ["steps", "total", "count"]
+    metric.reset_state()
+    assert [float(each) for each in metric.variables] == [1.0, 0.0, 0.0]
+    with pytest.raises(ValueError, match="nope"):
+        metric.add_weight(initializer="nope")
+    assert type(metrics.deserialize({"class_name": "Share", "config": {}}, custom_objects={"Share": Share})) is Share
 
 
 def test_weights_of_a_vectors_elements_and_sums_over_axes_that_weights_lack():

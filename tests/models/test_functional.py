@@ -133,7 +133,7 @@ def test_several_outputs_train_with_names_as_in_keras(kind, targets):
     y = {"a": Y1, "b": Y2} if targets == "dict" else [Y1, Y2]
     history = model.fit(X, y, epochs=2, verbose=0, validation_data=(X, y)).history
     names = ["loss", "a_loss", "b_loss", "a_mae", "b_accuracy"]
-    assert list(history) == names + [f"val_{each}" for each in names]
+    assert list(history) == sorted(names + [f"val_{each}" for each in names])
     found = model.evaluate(X, y, verbose=0)
     assert model.metrics_names == names
     assert found[0] == pytest.approx(2 * found[1] + 0.5 * found[2], rel=1e-5)
@@ -144,11 +144,25 @@ def test_losses_and_metrics_come_by_place_too():
     model = two_headed()
     model.compile("sgd", ["mse", "sparse_categorical_crossentropy"], loss_weights=[1, 2], metrics=[["mae"], ["acc"]])
     history = model.fit(X, [Y1, Y2], epochs=1, verbose=0).history
-    assert list(history) == ["loss", "a_loss", "b_loss", "a_mae", "b_acc"]
+    assert list(history) == ["a_loss", "a_mae", "b_acc", "b_loss", "loss"]
     model = two_headed("dict")
     model.compile("sgd", {"b": "sparse_categorical_crossentropy"}, metrics={"a": ["mae"]})
     with pytest.warns(UserWarning, match="a/kernel"):
-        assert list(model.fit(X, {"a": Y1, "b": Y2}, verbose=0).history) == ["loss", "a_mae"]
+        assert list(model.fit(X, {"a": Y1, "b": Y2}, verbose=0).history) == ["a_mae", "loss"]
+
+
+def test_lists_hold_losses_as_the_outputs_stand_and_metrics_by_name_and_dicts_are_sorted():
+    x = Input((8,))
+    model = Model(x, [layers.Dense(1, name="z")(x), layers.Dense(1, name="a")(x)])
+    model.compile(
+        "sgd", "mse", metrics={"z": "mae", "a": ["mse", lambda y, p: p, "mae"]}, weighted_metrics=["mse", "mae"]
+    )
+    values = model.evaluate(X, [Y1, Y1], verbose=0)
+    named = model.evaluate(X, [Y1, Y1], verbose=0, return_dict=True)
+    by_name = ["a_lambda", "a_mae", "a_mse", "a_weighted_mae", "z_mae", "z_mse"]
+    assert model.metrics_names == ["loss", "z_loss", "a_loss", *by_name]
+    assert values == pytest.approx([named[each] for each in model.metrics_names])
+    assert list(named) == sorted(model.metrics_names)
 
 
 def test_weights_of_rows_may_differ_by_output():

@@ -18,6 +18,7 @@ from minitrain import (
     compat,
     config,
     constraints,
+    data,
     debugging,
     dtypes,
     errors,

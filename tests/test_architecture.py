@@ -21,7 +21,7 @@ FLOORS = [
     ["engine"],
     ["ops"],
     ["math", "nn", "linalg", "random", "debugging", "testing", "compat", "config"],
-    ["configuration", "utils"],
+    ["configuration", "data", "utils"],
     ["activations", "initializers", "regularizers", "constraints"],
     ["losses", "optim"],
     ["metrics", "layers"],

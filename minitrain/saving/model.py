@@ -42,12 +42,9 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, include_optimi
     tensors = {"weights": weights_of(model)}
     if getattr(model, "_compiled", False):
         optimizer = model.optimizer
-        texts["compile"] = {
-            "optimizer": {"class_name": registered_name(type(optimizer)), "config": optimizer.get_config()},
-            "built": optimizer.built and include_optimizer,
-            **{key: _written(each) for key, each in model._compile_config.items()},
-        }
-        if optimizer.built and include_optimizer:
+        keeps_state = optimizer.built and include_optimizer
+        texts["compile"] = {**model.get_compile_config(), "built": keeps_state}
+        if keeps_state:
             tensors["optimizer"] = {str(n): each for n, each in enumerate(optimizer.get_weights())}
     write_archive(filepath, texts, tensors)
 
@@ -116,28 +113,39 @@ def _advise(error: Exception, archive: Archive) -> None:
 def _compile(model: Any, archive: Archive) -> None:
     settings = archive.text("compile")
     try:
-        optimizer = optim.get(settings.pop("optimizer"))
         built = settings.pop("built")
-        settings["loss"] = _read(settings["loss"], losses_module.get)
-        for key in ("metrics", "weighted_metrics"):
-            settings[key] = _read(settings[key], metrics_module.get)
-        model.compile(optimizer, **settings)
-        if built:
+        model.compile_from_config(settings)
+        if built and model.compiled:
             state = archive.tensors("optimizer")
-            optimizer.build(model.trainable_variables)
-            optimizer.set_weights([state[str(n)] for n in range(len(state))])
+            model.optimizer.build(model.trainable_variables)
+            model.optimizer.set_weights([state[str(n)] for n in range(len(state))])
     except (KeyError, TypeError, AttributeError, RecursionError) as error:
         raise archive.broken(f"its compile settings cannot be used ({type(error).__name__}: {error})") from error
 
 
-def _written(value: Any) -> Any:
+def compile_settings(config: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of `compile` in what `get_compile_config` gave."""
+    found = dict(config)
+    families = {
+        "optimizer": optim,
+        "loss": losses_module,
+        "metrics": metrics_module,
+        "weighted_metrics": metrics_module,
+    }
+    for key, family in families.items():
+        if key in found:
+            found[key] = _read(found[key], family.get)
+    return found
+
+
+def written_settings(value: Any) -> Any:
     """Compile settings as plain data: objects by class and configuration, functions by name."""
     if isinstance(value, Configurable):
         return {"class_name": registered_name(type(value)), "config": value.get_config()}
     if isinstance(value, dict):
-        return {key: _written(each) for key, each in value.items()}
+        return {key: written_settings(each) for key, each in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_written(each) for each in value]
+        return [written_settings(each) for each in value]
     return serialize(value)
 
 

@@ -66,7 +66,7 @@ def as_metric(identifier: Any, y_true: Any, y_pred: Any) -> Metric:
     if not isinstance(found, Metric):
         if not callable(found):
             raise DTypeError(f"A metric must be a name, a Metric or a function, received {identifier!r}.")
-        found = MeanMetricWrapper(found)
+        found = MeanMetricWrapper(found, found.name if isinstance(found, Loss) else None)
     if isinstance(identifier, str):
         found.name = identifier
     return found
@@ -277,5 +277,8 @@ class Measures:
 
 def _listed(value: Any, name: str) -> Any:
     if value is not None and not isinstance(value, (list, tuple, dict)):
-        raise DTypeError(f"`{name}` must be a list or a dict of names, Metrics or functions, received {value!r}.")
+        raise InvalidArgumentError(
+            f"Expected `{name}` argument to be a list, tuple, or dict of names, Metrics or functions. Received "
+            f"instead: {name}={value!r}."
+        )
     return value

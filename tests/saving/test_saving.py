@@ -281,7 +281,7 @@ def test_a_model_may_come_back_without_its_compile_settings(tmp_path):
     model.save(tmp_path / "model.minitrain", include_optimizer=False)
     twin = load_model(tmp_path / "model.minitrain")
     assert twin.compiled
-    assert not twin.optimizer.built
+    assert int(twin.optimizer.iterations) == 0
 
 
 @pytest.mark.parametrize("made", [small, drawn], ids=["sequential", "drawn"])
@@ -797,3 +797,51 @@ def test_a_float64_model_comes_back_in_float64(tmp_path):
     data = np.asarray(X, "float64") / 3
     assert twin.predict(data, verbose=0).dtype == np.float64
     np.testing.assert_array_equal(twin.predict(data, verbose=0), model.predict(data, verbose=0))
+
+
+@saving.register_serializable(package="tests")
+class OwnCompile(Model):
+    """A model with a `compile` of its own."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.dense = layers.Dense(1)
+
+    def call(self, x):
+        return self.dense(x)
+
+    def compile(self, optimizer, own_loss):
+        super().compile(optimizer, own_loss)
+        self.own_loss = own_loss
+
+    def get_compile_config(self):
+        return {"rate": float(self.optimizer.learning_rate), "own_loss": self.own_loss}
+
+    def compile_from_config(self, config):
+        self.compile(mt.optimizers.Adam(config["rate"]), config["own_loss"])
+
+
+def test_a_compile_of_ones_own_is_saved_by_ones_own_configuration(tmp_path):
+    model = OwnCompile()
+    model.compile(mt.optimizers.Adam(0.25), "mse")
+    model.fit(np.ones((4, 2)), np.ones(4), verbose=0)
+    twin = there_and_back(model, tmp_path / "own.minitrain")
+    assert twin.own_loss == "mse"
+    assert float(twin.optimizer.learning_rate) == 0.25
+    assert int(twin.optimizer.iterations) == 1
+
+
+@saving.register_serializable(package="tests")
+class ForgetfulCompile(OwnCompile):
+    """One whose configuration is left to Model."""
+
+    get_compile_config = Model.get_compile_config
+    compile_from_config = Model.compile_from_config
+
+
+def test_a_compile_of_ones_own_without_a_configuration_is_left_to_the_user(tmp_path):
+    model = ForgetfulCompile()
+    model.compile("sgd", "mse")
+    model(np.ones((4, 2)))
+    with pytest.warns(UserWarning, match="compile_from_config"):
+        assert not there_and_back(model, tmp_path / "own.minitrain").compiled

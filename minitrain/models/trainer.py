@@ -29,7 +29,7 @@ from minitrain.ops.elementwise import add_n
 from minitrain.saving.model import compile_settings, written_settings
 from minitrain.training.callbacks import CallbackList
 from minitrain.training.data import Batch, Endless, Shuffled, Table, batches_of, need_count
-from minitrain.training.loggers import History, ProgressBar
+from minitrain.training.loggers import History
 from minitrain.training.objective import Measures, Objective
 from minitrain.utils import pack_x_y_sample_weight, unpack_x_y_sample_weight
 
@@ -316,10 +316,9 @@ class Trainer:
         self.stop_training = False
         steps = steps_per_epoch or len(batches) or None
         verbosity = (1 if sys.stderr.isatty() else 2) if verbose == "auto" else int(verbose)
-        self.history = History()
-        # History and the bar come last, so that they see what other callbacks add to the results.
-        listed = [*nest.as_list(callbacks), *([ProgressBar(verbosity)] if verbosity else []), self.history]
-        hooks = CallbackList(listed, self, {"epochs": epochs, "steps": steps, "verbose": verbosity})
+        hooks = CallbackList(
+            callbacks, True, bool(verbosity), model=self, epochs=epochs, steps=steps, verbose=verbosity
+        )
         hooks.call("on_train_begin", {})
         logs: Results = {}
         start, done = hooks.resume(initial_epoch)
@@ -422,9 +421,10 @@ class Trainer:
         self._need_compiled("evaluate")
         batches = self._batches(x, y, sample_weight, batch_size)
         batches.need_end(steps, "steps")
-        hooks = CallbackList(nest.as_list(callbacks), self, {"epochs": 1, "steps": steps or len(batches) or None})
+        verbosity = 0 if verbose == "auto" else int(verbose)
+        hooks = CallbackList(callbacks, model=self, epochs=1, steps=steps or len(batches) or None, verbose=verbosity)
         results = self._test_epoch(batches, steps, hooks)
-        if verbose not in (0, "auto"):
+        if verbosity:
             print(" - ".join(f"{name}: {value:.4g}" for name, value in results.items()))
         return _as_asked(results, return_dict)
 
@@ -472,7 +472,7 @@ class Trainer:
             batch_size = ROWS_AT_ONCE if self._steps.is_rowwise else None
         batches = self._batches(x, batch_size=batch_size)
         batches.need_end(steps, "steps")
-        hooks = CallbackList(nest.as_list(callbacks), self, {"steps": steps or len(batches) or None})
+        hooks = CallbackList(callbacks, model=self, epochs=1, steps=steps or len(batches) or None, verbose=0)
         hooks.call("on_predict_begin", {})
         every = self.steps_per_execution
         found: list[Any] = []

@@ -205,7 +205,7 @@ class Registry:
             found = self.find(identifier)
             return found() if isinstance(found, type) else found
         if isinstance(identifier, dict) and "class_name" in identifier:
-            found = self.find(identifier["class_name"])
+            found = self.find(identifier.get("registered_name") or identifier["class_name"])
             return found.from_config(identifier.get("config") or {}) if isinstance(found, type) else found
         if isinstance(identifier, type):
             return identifier()

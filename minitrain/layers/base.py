@@ -301,6 +301,16 @@ class Layer(Configurable):
         for each, array in zip(mine, arrays, strict=True):
             each._write(array)
 
+    def save_own_variables(self, store: Any) -> None:
+        """Put the layer's own weights into a dict of arrays. Override to write others into a model's file."""
+        for place, each in enumerate(self._own_variables()):
+            store[str(place)] = each.numpy()
+
+    def load_own_variables(self, store: Any) -> None:
+        """Take from a dict what `save_own_variables` put there."""
+        for place, each in enumerate(self._own_variables()):
+            each.assign(store[str(place)])
+
     def count_params(self) -> int:
         """The number of elements of all weights."""
         if not self.built:

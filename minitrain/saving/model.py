@@ -6,6 +6,7 @@ is imported. The weights' sizes are known before the model is built, which may t
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,9 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, include_optimi
         }
     }
     tensors = {"weights": weights_of(model)}
+    own = {f"{place} {name}": np.asarray(each) for place, store in own_stores(model) for name, each in store.items()}
+    if own:
+        tensors["own"] = own
     if getattr(model, "_compiled", False):
         optimizer = model.optimizer
         keeps_state = optimizer.built and include_optimizer
@@ -82,6 +86,7 @@ def load_model(
         if not isinstance(model, Layer):
             raise archive.broken("it holds no model")
         assign_weights(model, weights, archive)
+        _load_own(model, archive)
         try:
             for layer, state in zip(random_layers(model), settings.get("streams") or (), strict=True):
                 layer.generator.state = state
@@ -94,6 +99,40 @@ def load_model(
                 _advise(error, archive)
                 raise
     return model
+
+
+def own_layers(model: Any) -> dict[str, Layer]:
+    """The layers that write and read variables in a way of their own, by their place in the model."""
+    kinds = (Layer.save_own_variables, Layer.load_own_variables)
+    return {
+        str(place): each
+        for place, each in enumerate(model._flatten_layers())
+        if (type(each).save_own_variables, type(each).load_own_variables) != kinds
+    }
+
+
+def own_stores(model: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What those layers write."""
+    for place, layer in own_layers(model).items():
+        store: dict[str, Any] = {}
+        layer.save_own_variables(store)
+        yield place, store
+
+
+def _load_own(model: Any, archive: Archive) -> None:
+    """Let those layers read what they wrote."""
+    layers = own_layers(model)
+    if not layers:
+        return
+    stores: dict[str, dict[str, Any]] = {place: {} for place in layers}
+    held = archive.tensors("own") if "own.safetensors" in archive.names else {}
+    for key, each in held.items():
+        place, _, name = key.partition(" ")
+        if place not in stores:
+            raise archive.broken(f"{key!r} belongs to no layer")
+        stores[place][name] = each
+    for place, layer in layers.items():
+        layer.load_own_variables(stores[place])
 
 
 def random_layers(model: Any) -> list[Any]:

@@ -251,3 +251,14 @@ def test_a_loss_among_the_metrics_keeps_its_name():
     assert set(model.evaluate(np.ones((4, 2)), np.ones(4), return_dict=True)) == {"loss", "mean_absolute_error"}
     with pytest.raises(ValueError, match="list, tuple, or dict"):
         model.compile("sgd", "mse", metrics="mae")
+
+
+def test_mistakes_in_models_are_value_errors():
+    made = model()
+    for wrong in ({}, {"name": "dense", "index": 0}):
+        with pytest.raises(ValueError, match="layer name or a layer index"):
+            made.get_layer(**wrong)
+    with pytest.raises(ValueError, match="instances of `Layer`"):
+        made.add(len)
+    with pytest.raises(ValueError, match="no layers"):
+        keras.Sequential()(X)

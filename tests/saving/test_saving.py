@@ -845,3 +845,67 @@ def test_a_compile_of_ones_own_without_a_configuration_is_left_to_the_user(tmp_p
     model(np.ones((4, 2)))
     with pytest.warns(UserWarning, match="compile_from_config"):
         assert not there_and_back(model, tmp_path / "own.minitrain").compiled
+
+
+@saving.register_serializable(package="tests")
+class Halved(layers.Layer):
+    """A layer that writes its weight in a way of its own."""
+
+    def build(self, input_shape):
+        self.gain = self.add_weight((input_shape[-1],), "ones", name="gain")
+
+    def call(self, x):
+        return x * self.gain
+
+    def save_own_variables(self, store):
+        super().save_own_variables(store)
+        store["half"] = self.gain.numpy() / 2
+
+    def load_own_variables(self, store):
+        self.gain.assign(store["half"])
+
+
+def test_layers_write_and_read_their_variables_in_their_own_way(tmp_path):
+    model = mt.Sequential([Input((3,)), layers.Dense(3), Halved(), Halved()])
+    model.layers[2].gain.assign([2.0, 4.0, 6.0])
+    twin = there_and_back(model, tmp_path / "own.minitrain")
+    np.testing.assert_array_equal(twin.layers[1].gain, [0.5] * 3)
+    np.testing.assert_array_equal(twin.layers[2].gain, [1.0, 2.0, 3.0])
+    np.testing.assert_array_equal(twin.layers[0].kernel, model.layers[0].kernel)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [1, 2.5, "a", None, True, {"x": [1, 2]}],
+        {"a": [slice(1, None, 2), ...]},
+        b"\x00\xff",
+        layers.Dense(3, name="d"),
+        Halved(name="h"),
+    ],
+)
+def test_values_go_to_json_and_back(value):
+    back = saving.deserialize_keras_object(json.loads(json.dumps(saving.serialize_keras_object(value))))
+    assert type(back) is type(value)
+    if isinstance(value, layers.Layer):
+        assert back.get_config() == value.get_config()
+    else:
+        assert back == value
+
+
+def test_arrays_go_to_json_and_back():
+    for value in (np.array([[1.5, 2.0]]), mt.constant([1, 2])):
+        back = saving.deserialize_keras_object(json.loads(json.dumps(saving.serialize_keras_object(value))))
+        assert type(back) is type(value)
+        assert back.dtype == value.dtype
+        np.testing.assert_array_equal(back, value)
+
+
+def test_serialized_objects_have_the_form_of_keras_and_strangers_are_refused():
+    made = saving.serialize_keras_object(Halved())
+    assert (made["class_name"], made["registered_name"]) == ("Halved", "tests>Halved")
+    for stranger in (object(), Halved, {1, 2}):
+        with pytest.raises(TypeError, match="Cannot serialize"):
+            saving.serialize_keras_object(stranger)
+    with pytest.raises(TypeError, match="Could not locate"):
+        saving.deserialize_keras_object({"class_name": "Nobody", "config": {}})

@@ -20,6 +20,7 @@ from minitrain import (
     compat,
     config,
     constraints,
+    data,
     debugging,
     dtype_policies,
     dtypes,

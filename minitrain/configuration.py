@@ -216,7 +216,7 @@ class Registry:
         if isinstance(identifier, dict) and "class_name" in identifier:
             if identifier["class_name"] == "function":
                 return self.get(identifier["config"])
-            found = self.find(identifier["class_name"])
+            found = self.find(identifier.get("registered_name") or identifier["class_name"])
             return found.from_config(identifier.get("config") or {}) if isinstance(found, type) else found
         if isinstance(identifier, type):
             return identifier()

@@ -3,7 +3,7 @@
     MinitrainError
     ├── InvalidArgumentError (ValueError)     a value that cannot be used: an axis, an option, a label
     │   ├── ShapeError                        shapes that do not fit each other
-    │   ├── NonFiniteError                    a NaN or an infinity, found by `debugging`, or in data
+    │   ├── NonFiniteError (RuntimeError)     a NaN or an infinity, found by `debugging`, or in data
     │   ├── FileFormatError                   a file that is damaged, or not minitrain's
     │   ├── OutOfRangeError (IndexError)      an index beyond the end of an axis
     │   └── DTypeError (TypeError)            a dtype, or a Python type, that cannot be used
@@ -52,7 +52,7 @@ class ShapeError(InvalidArgumentError):
     """Shapes do not fit each other, or not what was promised."""
 
 
-class NonFiniteError(InvalidArgumentError):
+class NonFiniteError(InvalidArgumentError, RuntimeError):
     """A NaN or an infinity appeared in data, or where `debugging` was asked to look for them."""
 
 

@@ -13,6 +13,7 @@ from minitrain.configuration import (
     get_custom_objects,
     register_serializable,
 )
+from minitrain.data import Dataset
 from minitrain.engine.symbolic import KerasTensor
 from minitrain.engine.tensor import TensorLike
 from minitrain.errors import DTypeError, InvalidArgumentError
@@ -28,9 +29,13 @@ __all__ = [
     "Sequence",
     "custom_object_scope",
     "get_custom_objects",
+    "get_source_inputs",
     "is_keras_tensor",
+    "model_to_dot",
     "normalize",
     "pack_x_y_sample_weight",
+    "pad_sequences",
+    "plot_model",
     "register_keras_serializable",
     "register_serializable",
     "set_random_seed",
@@ -71,9 +76,69 @@ def normalize(x: Any, axis: int = -1, order: int = 2) -> Any:
     return array / np.expand_dims(norms, axis)
 
 
+def pad_sequences(
+    sequences: Any,
+    maxlen: int | None = None,
+    dtype: Any = "int32",
+    padding: str = "pre",
+    truncating: str = "pre",
+    value: Any = 0.0,
+) -> Any:
+    """Lists of different lengths as one array (n, maxlen, ...): cut, or filled up with `value`, before or after.
+
+    `maxlen` is the longest's length by default. Raises InvalidArgumentError for what is no list of lists, and for rows
+    whose further axes differ.
+    """
+    for name, given in (("padding", padding), ("truncating", truncating)):
+        if given not in ("pre", "post"):
+            raise InvalidArgumentError(f"`{name}` must be 'pre' or 'post', received {given!r}.")
+    if not hasattr(sequences, "__len__") or not all(hasattr(each, "__len__") for each in sequences):
+        raise InvalidArgumentError(f"`sequences` must be a list of iterables, received {sequences!r}.")
+    dtype = np.dtype(getattr(dtype, "dtype", dtype))
+    if isinstance(value, str) and dtype.kind not in "OU":
+        raise InvalidArgumentError(f"`dtype` {dtype} is not compatible with `value` {value!r}: pass `dtype=object`.")
+    rows = [np.asarray(each, dtype) for each in sequences]
+    size = max(map(len, rows), default=0) if maxlen is None else maxlen
+    shapes = {each.shape[1:] for each in rows if len(each)}
+    if len(shapes) > 1:
+        raise InvalidArgumentError(f"All sequences must have elements of one shape, received {sorted(shapes)}.")
+    made = np.full((len(rows), size, *(shapes.pop() if shapes else ())), value, dtype)
+    for place, row in enumerate(rows):
+        kept = row[max(len(row) - size, 0) :] if truncating == "pre" else row[:size]
+        if len(kept):
+            at = slice(size - len(kept), None) if padding == "pre" else slice(len(kept))
+            made[place, at] = kept
+    return made
+
+
 def is_keras_tensor(x: Any) -> bool:
     """Whether x is symbolic, of a functional model that is being drawn."""
     return isinstance(x, KerasTensor)
+
+
+def get_source_inputs(tensor: Any) -> list[Any]:
+    """The symbolic inputs that a symbolic tensor is computed from, in the order in which they are met."""
+    found: dict[int, Any] = {}
+    waiting, seen = [tensor], set()
+    while waiting:
+        each = waiting.pop()
+        if id(each) in seen:
+            continue
+        seen.add(id(each))
+        before = [] if each.node is None else each.node.inputs
+        if before:
+            waiting += reversed(before)
+        else:
+            found[id(each)] = each
+    return list(found.values())
+
+
+def plot_model(model: Any, *args: Any, **kwargs: Any) -> None:
+    """Not here: it needs Graphviz. Raises ImportError with what shows the same, `model.summary()`."""
+    raise ImportError("minitrain draws no graphs: `plot_model` needs Graphviz. `model.summary()` lists the layers.")
+
+
+model_to_dot = plot_model
 
 
 def unpack_x_y_sample_weight(data: Any) -> tuple[Any, Any, Any]:
@@ -104,11 +169,16 @@ def set_random_seed(seed: int) -> None:
 def split_dataset(
     dataset: Any, left_size: Any = None, right_size: Any = None, shuffle: bool = False, seed: int | None = None
 ) -> tuple[Any, Any]:
-    """The rows of an array, or of a tuple, list or dict of arrays, in two parts.
+    """The rows of an array, of a tuple or dict of arrays, or the elements of a Dataset, as two Datasets.
 
     A size is a share of the rows, between 0 and 1, or their number; one of the two may be left out. `shuffle`: in
     random order, by `seed`. Raises InvalidArgumentError for sizes that the rows do not fill.
     """
+    if isinstance(dataset, Dataset):
+        elements = list(dataset.as_numpy_iterator())
+        dataset = nest.map_structure(lambda *parts: np.stack(parts), *elements)
+    elif isinstance(dataset, list):
+        dataset = tuple(dataset)
     leaves = nest.flatten(dataset)
     rows = len(leaves[0])
     if any(len(each) != rows for each in leaves):
@@ -123,7 +193,7 @@ def split_dataset(
     order = np.random.default_rng(seed).permutation(rows) if shuffle else np.arange(rows)
 
     def rows_at(places: Any) -> Any:
-        return nest.map_structure(lambda each: np.asarray(each)[places], dataset)
+        return Dataset.from_tensor_slices(nest.map_structure(lambda each: np.asarray(each)[places], dataset))
 
     return rows_at(order[:left]), rows_at(order[left : left + right])
 
@@ -133,8 +203,11 @@ def _count_of(size: Any, rows: int, name: str) -> int | None:
         return None
     if isinstance(size, float) and 0 <= size <= 1:
         return round(size * rows)
-    if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or size < 0:
-        raise InvalidArgumentError(f"`{name}` must be a share between 0 and 1 or a number of rows, received {size!r}.")
+    wrong = f"`{name}` must be a share between 0 and 1 or a number of rows, received {size!r}."
+    if isinstance(size, bool) or not isinstance(size, (int, float, np.integer)):
+        raise DTypeError(wrong)
+    if isinstance(size, float) or size < 0:
+        raise InvalidArgumentError(wrong)
     return int(size)
 
 
@@ -190,6 +263,9 @@ class Progbar:
         from tqdm.auto import tqdm
 
         self.target = target
+        self.width = width
+        self.verbose = verbose
+        self.interval = interval
         self.stateful_metrics = set(stateful_metrics or ())
         self._sums: dict[str, tuple[float, float]] = {}
         self._seen = 0
@@ -200,7 +276,7 @@ class Progbar:
         steps = current - self._seen
         for name, value in values or ():
             total, count = self._sums.get(name, (0.0, 0.0))
-            number = float(value)
+            number = float(np.mean(value.numpy() if isinstance(value, TensorLike) else value))
             is_stateful = name in self.stateful_metrics
             weight = max(steps, 1)
             self._sums[name] = (number, 1.0) if is_stateful else (total + number * weight, count + weight)

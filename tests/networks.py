@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import sys
 from pathlib import Path
 
@@ -32,6 +31,13 @@ def small(**options):
     return mt.Sequential([layers.Input((6,)), layers.Dense(8, activation="tanh"), layers.Dense(3, **options)])
 
 
+def fresh(argument):
+    """A layer like the given one, with weights of its own, in the present float type; what is no layer, as it is."""
+    if not isinstance(argument, layers.Layer):
+        return argument
+    return type(argument).from_config({**argument.get_config(), "dtype": mt.config.floatx()})
+
+
 def around(cls):
     """A function that makes a network with a layer of this class, and inputs for it, (70, ...)."""
     args, options, sample = SAMPLES[cls.__name__]
@@ -40,7 +46,7 @@ def around(cls):
 
     def make():
         inputs = mt.Input(x.shape[1:])
-        made = cls(*copy.deepcopy(args), **options)([inputs, inputs * 2.0] if isinstance(sample, list) else inputs)
+        made = cls(*map(fresh, args), **options)([inputs, inputs * 2.0] if isinstance(sample, list) else inputs)
         return mt.Model(inputs, layers.Dense(3)(layers.Flatten()(made)))
 
     return make, x

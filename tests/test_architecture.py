@@ -22,7 +22,7 @@ FLOORS = [
     ["ops"],
     ["math", "nn", "linalg", "random", "bitwise", "autodiff", "debugging", "testing", "test", "compat", "config"],
     ["module"],
-    ["configuration", "utils", "dtype_policies", "mixed_precision", "tree"],
+    ["configuration", "data", "utils", "dtype_policies", "mixed_precision", "tree"],
     ["activations", "initializers", "regularizers", "constraints"],
     ["losses", "optim"],
     ["metrics", "layers"],

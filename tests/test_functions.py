@@ -189,3 +189,45 @@ def test_settings():
         mt.config.set_floatx("float32")
     with pytest.raises(ValueError, match="Expected 'float16'"):
         mt.config.set_floatx("int32")
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, [[0, 0, 1], [0, 1, 2], [1, 2, 3]]),
+        ({"padding": "post"}, [[1, 0, 0], [1, 2, 0], [1, 2, 3]]),
+        ({"maxlen": 2}, [[0, 1], [1, 2], [2, 3]]),
+        ({"maxlen": 2, "truncating": "post", "value": 9}, [[9, 1], [1, 2], [1, 2]]),
+    ],
+)
+def test_sequences_are_padded_and_cut_on_the_side_that_was_asked_for(options, expected):
+    made = mt.utils.pad_sequences([[1], [1, 2], [1, 2, 3]], **options)
+    assert made.dtype == "int32"
+    np.testing.assert_array_equal(made, expected)
+
+
+def test_sequences_may_hold_rows_and_words():
+    assert mt.utils.pad_sequences([[[1, 1]], [[2, 1], [2, 2]]], maxlen=3).shape == (2, 3, 2)
+    words = mt.utils.pad_sequences([["a"], ["b", "c"]], dtype=object, value="-")
+    assert words.tolist() == [["-", "a"], ["b", "c"]]
+    for wrong in ({"sequences": [1, 2]}, {"sequences": [[1]], "padding": "left"}, {"sequences": [["a"]], "value": "-"}):
+        with pytest.raises(ValueError, match="`"):
+            mt.utils.pad_sequences(**wrong)
+
+
+@pytest.mark.parametrize("dataset", [np.arange(10), mt.data.Dataset.range(10)])
+def test_a_dataset_is_split_into_two(dataset):
+    left, right = mt.utils.split_dataset(dataset, left_size=0.8)
+    assert [[int(each) for each in part] for part in (left, right)] == [[*range(8)], [8, 9]]
+    left, right = mt.utils.split_dataset(dataset, left_size=3, right_size=2, shuffle=True, seed=1)
+    assert (len(left), len(right)) == (3, 2)
+    for size, error in ((-1, ValueError), (2.0, ValueError), (20, ValueError), ("x", TypeError), (None, ValueError)):
+        with pytest.raises(error, match="size"):
+            mt.utils.split_dataset(dataset, left_size=size)
+
+
+def test_the_inputs_of_a_symbolic_tensor_are_found():
+    a, b = mt.Input((2,)), mt.Input((2,))
+    assert [each is expected for each, expected in zip(mt.utils.get_source_inputs((a + b) * a), (a, b))] == [True, True]
+    with pytest.raises(ImportError, match="summary"):
+        mt.utils.plot_model(mt.Model(a, a * 2.0))

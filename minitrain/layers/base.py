@@ -219,7 +219,7 @@ class Layer(Configurable):
             self._build_with(config["shapes_dict"] if "shapes_dict" in config else config["input_shape"])
 
     def save_own_variables(self, store: Any) -> None:
-        """Put the values of this layer's own variables into a dict, by number."""
+        """Put the values of the layer's own variables into a dict. Override to write others into a model's file."""
         for place, each in enumerate(self._own_variables()):
             store[str(place)] = each.numpy()
 

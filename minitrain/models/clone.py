@@ -17,10 +17,16 @@ from minitrain.models.sequential import Sequential
 REGISTRY.entries |= {"Model": Model, "Functional": Model, "Sequential": Sequential}
 
 
-def clone_model(model: Model, input_tensors: Any = None, clone_function: Callable[[Layer], Layer] | None = None) -> Any:
+def clone_model(
+    model: Model,
+    input_tensors: Any = None,
+    clone_function: Callable[[Layer], Layer] | None = None,
+    recursive: bool = False,
+) -> Any:
     """A model of the same architecture with new layers and new weights.
 
-    `clone_function`: what to put in the place of each layer; by default a new one of its configuration.
+    `clone_function`: what to put in the place of each layer; by default a new one of its configuration. `recursive`:
+    for the layers of models in the model too, instead of for these models.
     `input_tensors`: symbolic tensors to stand on. A subclass of Model is made anew from its configuration.
     """
     if not isinstance(model, Model):
@@ -29,7 +35,11 @@ def clone_model(model: Model, input_tensors: Any = None, clone_function: Callabl
     def copied(layer: Layer) -> Layer:
         return layers_module.deserialize(layers_module.serialize(layer))
 
-    replace = clone_function or copied
+    def replace(layer: Layer) -> Any:
+        if recursive and isinstance(layer, Model):
+            return clone_model(layer, clone_function=clone_function, recursive=True)
+        return (clone_function or copied)(layer)
+
     if isinstance(model, Sequential):
         made = Sequential(name=model.name)
         if input_tensors is not None:

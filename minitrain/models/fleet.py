@@ -263,9 +263,9 @@ class Fleet:
             with _drawing_from(stream) if not model.built else nullcontext():
                 model._look_at(table)
             listed = nest.as_list(callbacks(place)) if callbacks is not None else []
-            model.stop_training, model.history = False, History()
-            params = {"epochs": epochs, "steps": -(-len(own[place]) // table.batch_size), "verbose": 0}
-            hooks = CallbackList([*listed, model.history], model, params)
+            model.stop_training = False
+            steps = -(-len(own[place]) // table.batch_size)
+            hooks = CallbackList(listed, add_history=True, model=model, epochs=epochs, steps=steps, verbose=0)
             if any(isinstance(each, Backup) for each in hooks.callbacks):
                 raise InvalidArgumentError("A fleet keeps no backups: train the models one by one for that.")
             members.append(Member(model, own[place], validating[place], stream._stream, hooks))

@@ -7,6 +7,7 @@ its arguments come from.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -41,6 +42,12 @@ class Graph:
         if len({id(each) for each in self.flat_inputs}) != len(self.flat_inputs):
             raise InvalidArgumentError("The same tensor is given twice among the inputs of a Model.")
         self.nodes = self._ordered()
+        names = Counter(each.name for each in self.layers)
+        for name, count in names.items():
+            if count > 1:
+                raise InvalidArgumentError(
+                    f"The name {name!r} is used {count} times in the model. All layer names should be unique."
+                )
         self._steps = self._prepared()
 
     def _prepared(self) -> list[tuple[Any, Any, Node, Any]]:
@@ -120,7 +127,9 @@ class Graph:
                     f"The model's inputs are {', '.join(map(repr, keys))}; the data lacks "
                     f"{', '.join(map(repr, missing))} and holds {', '.join(map(repr, inputs))}."
                 )
-            return [inputs[each] for each in keys]
+            found = [inputs[each] for each in keys]
+            is_deep = isinstance(self.inputs, dict) and any(map(nest.is_nested, self.inputs.values()))
+            return nest.flatten(found) if is_deep else found
         flat = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
         if any(nest.is_nested(each) for each in flat):
             flat = nest.flatten(inputs)

@@ -62,6 +62,10 @@ class Model(Trainer, Layer):
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
         """The layer of this name, or at this place."""
+        if (name is None) == (index is None):
+            raise InvalidArgumentError(
+                f"Provide either a layer name or a layer index, received {name!r} and {index!r}."
+            )
         if index is not None:
             if not -len(self.layers) <= index < len(self.layers):
                 raise InvalidArgumentError(f"There is no layer {index}: the model has {len(self.layers)} layers.")

@@ -8,7 +8,7 @@ from typing import Any
 from minitrain import layers as layers_module
 from minitrain.configuration import custom_object_scope
 from minitrain.engine.symbolic import KerasTensor
-from minitrain.errors import DTypeError, InvalidArgumentError, MinitrainError
+from minitrain.errors import InvalidArgumentError, MinitrainError
 from minitrain.layers.base import Layer, is_loading
 from minitrain.layers.core import Input, InputLayer
 from minitrain.models.graph import Graph, declared
@@ -43,7 +43,7 @@ class Sequential(Model):
         if isinstance(layer, KerasTensor) and layer.node is not None:
             layer = layer.node.operation
         if not isinstance(layer, Layer):
-            raise DTypeError(f"Only layers can be added to a Sequential, received {layer!r}.")
+            raise InvalidArgumentError(f"Only instances of `Layer` can be added to a Sequential, received {layer!r}.")
         if any(each.name == layer.name for each in self._chain):
             raise InvalidArgumentError(f"The layers of a Sequential need names of their own: {layer.name!r} is taken.")
         if isinstance(layer, InputLayer) and self._chain:
@@ -98,6 +98,8 @@ class Sequential(Model):
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """Pass the inputs through the layers."""
+        if not self._chain:
+            raise InvalidArgumentError(f"Sequential model '{self.name}' cannot be called: it has no layers.")
         x = inputs
         if mask is not None:
             x._keras_mask = mask

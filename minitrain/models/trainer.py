@@ -7,7 +7,9 @@ override. `evaluate` and `predict` go the same way.
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -20,14 +22,16 @@ from minitrain.engine.tape import GradientTape
 from minitrain.engine.tensor import Tensor, TensorLike
 from minitrain.engine.trail import STATE
 from minitrain.errors import DTypeError, InvalidArgumentError
-from minitrain.layers.base import Layer, losses_of
+from minitrain.layers.base import Layer, _leaves, losses_of
 from minitrain.metrics.base import Metric
 from minitrain.models.steps import LossTracker, NewLoss, Steps
 from minitrain.ops.elementwise import add_n
+from minitrain.saving.model import compile_settings, written_settings
 from minitrain.training.callbacks import CallbackList
 from minitrain.training.data import Batch, Endless, Shuffled, Table, batches_of, need_count
-from minitrain.training.loggers import History, ProgressBar
+from minitrain.training.loggers import History
 from minitrain.training.objective import Measures, Objective
+from minitrain.utils import pack_x_y_sample_weight, unpack_x_y_sample_weight
 
 Results = dict[str, float]
 ROWS_AT_ONCE = 1024  # that `predict` takes where it may: a program's calls cost little beside the work of so many
@@ -36,10 +40,11 @@ ROWS_AT_ONCE = 1024  # that `predict` takes where it may: a program's calls cost
 class Known:
     """What a walk over the model found, kept for an epoch: walking takes longer than a small step does."""
 
-    __slots__ = ("layers", "variables")
+    __slots__ = ("layers", "metrics", "variables")
 
     def __init__(self, model: Any) -> None:
         self.layers = list(model._flatten_layers())
+        self.metrics = model._own_metrics()
         self.variables = model.trainable_variables
 
     def losses(self) -> list[Any]:
@@ -53,6 +58,7 @@ class Trainer:
     optimizer: Any = None
     loss: Any = None
     run_eagerly = False
+    steps_per_execution = 1
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -94,6 +100,7 @@ class Trainer:
         self.steps_per_execution = need_count(steps_per_execution, "steps_per_execution")
         self.jit_compile = jit_compile
         self._compile_config = {
+            "optimizer": self.optimizer,
             "loss": loss,
             "loss_weights": loss_weights,
             "metrics": metrics,
@@ -103,6 +110,24 @@ class Trainer:
         }
         self._compiled = True
         self._steps.forget()
+
+    def get_compile_config(self) -> dict[str, Any]:
+        """What `compile` was given, as plain data; {} before it. Override for a `compile` of your own."""
+        return written_settings(self._compile_config) if self._compile_config is not None else {}
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compile with what `get_compile_config` gave. Override for a `compile` of your own."""
+        if type(self).compile is not Trainer.compile:
+            warnings.warn(
+                f"`compile()` was not called as part of model loading because the model's `compile()` method is "
+                f"custom. {type(self).__name__} should override `get_compile_config()` and "
+                "`compile_from_config(config)` too.",
+                stacklevel=2,
+            )
+            return
+        self.compile(**compile_settings(config))
+        if self.built:
+            self.optimizer.build(self.trainable_variables)
 
     @property
     def compiled(self) -> bool:
@@ -116,9 +141,20 @@ class Trainer:
         return [self._loss_tracker, *compiled, *self._own_metrics()]
 
     def _own_metrics(self) -> list[Metric]:
-        values = [value for key, value in vars(self).items() if key not in ("_compile_config", "_made_with")]
-        own = [each for value in values for each in nest.flatten(value) if isinstance(each, Metric)]
-        return [each for each in own if each is not self._loss_tracker]
+        """Those in the attributes of the model and of its layers, but for layers that are models and keep their own."""
+        if self._known is not None:
+            return self._known.metrics
+        found: dict[int, Metric] = {}
+        for layer in self._flatten_layers():
+            if layer is self or not isinstance(layer, Trainer):
+                values = [each for key, each in vars(layer).items() if key not in ("_compile_config", "_made_with")]
+                found |= {id(each): each for value in values for each in _leaves(value, Metric)}
+        return [each for each in found.values() if each is not self._loss_tracker]
+
+    @property
+    def metrics_variables(self) -> list[Any]:
+        """The state of all metrics."""
+        return [variable for each in self.metrics for variable in each.variables]
 
     @property
     def metrics_names(self) -> list[str]:
@@ -192,20 +228,23 @@ class Trainer:
 
     def predict_step(self, data: Any) -> Any:
         """One batch of `predict`."""
-        return self(data[0] if isinstance(data, tuple) else data, training=False)
+        return self(unpack_x_y_sample_weight(data)[0], training=False)
 
     def _train_on(self, data: Any) -> None:
-        x, y, weight = (*data, None, None)[:3]
+        x, y, weight = unpack_x_y_sample_weight(data)
         with GradientTape() as tape:
             y_pred = self(x, training=True)
             loss = self.compute_loss(x, y, y_pred, weight, training=True)
             scaled = self.optimizer.scale_loss(loss)
         variables = self.trainable_variables if self._known is None else self._known.variables
-        self.optimizer.apply_gradients(zip(tape.gradient(scaled, variables), variables, strict=True))
+        if variables:
+            self.optimizer.apply_gradients(zip(tape.gradient(scaled, variables), variables, strict=True))
+        else:
+            warnings.warn("The model does not have any trainable weights.", stacklevel=2)
         self._note(x, y, y_pred, weight, loss)
 
     def _test_on(self, data: Any) -> None:
-        x, y, weight = (*data, None, None)[:3]
+        x, y, weight = unpack_x_y_sample_weight(data)
         y_pred = self(x, training=False)
         self._note(x, y, y_pred, weight, self.compute_loss(x, y, y_pred, weight, training=False))
 
@@ -255,12 +294,14 @@ class Trainer:
         if epochs != 0:
             need_count(epochs, "epochs")
         batches = self._batches(x, y, sample_weight, batch_size, shuffle)
+        batches.need_end(steps_per_epoch, "steps_per_epoch")
         validation = None
         if validation_data is not None:
             parts = validation_data if isinstance(validation_data, (tuple, list)) else (validation_data,)
             if len(parts) > 3:
                 raise InvalidArgumentError("`validation_data` must be (x, y) or (x, y, sample_weight).")
             validation = self._batches(*parts, batch_size=validation_batch_size or batch_size)
+            validation.need_end(validation_steps, "validation_steps")
         elif validation_split:
             if not isinstance(batches, Table):
                 raise InvalidArgumentError(
@@ -275,10 +316,9 @@ class Trainer:
         self.stop_training = False
         steps = steps_per_epoch or len(batches) or None
         verbosity = (1 if sys.stderr.isatty() else 2) if verbose == "auto" else int(verbose)
-        self.history = History()
-        # History and the bar come last, so that they see what other callbacks add to the results.
-        listed = [*nest.as_list(callbacks), *([ProgressBar(verbosity)] if verbosity else []), self.history]
-        hooks = CallbackList(listed, self, {"epochs": epochs, "steps": steps, "verbose": verbosity})
+        hooks = CallbackList(
+            callbacks, True, bool(verbosity), model=self, epochs=epochs, steps=steps, verbose=verbosity
+        )
         hooks.call("on_train_begin", {})
         logs: Results = {}
         start, done = hooks.resume(initial_epoch)
@@ -342,7 +382,7 @@ class Trainer:
                 if place % every == 0:
                     hooks.call("on_train_batch_begin", place, {})
                 if is_own:
-                    logs = _numbers(self.train_step(_trimmed(batch)))
+                    logs = _numbers(self.train_step(pack_x_y_sample_weight(*batch)))
                 else:
                     self._steps.run(self, "train", self._train_on, batch)
                     if self._known is None:
@@ -355,6 +395,8 @@ class Trainer:
                 hooks.advance(1)
                 if self.stop_training:
                     break
+            if place >= first and (place + 1) % every:
+                hooks.call("on_train_batch_end", place, logs)
         finally:
             self._known = None
         if place < 0:
@@ -379,9 +421,11 @@ class Trainer:
         """The loss and metrics on data: a dict, a list in the order of `metrics_names`, or the loss alone."""
         self._need_compiled("evaluate")
         batches = self._batches(x, y, sample_weight, batch_size)
-        hooks = CallbackList(nest.as_list(callbacks), self, {"epochs": 1, "steps": steps or len(batches) or None})
+        batches.need_end(steps, "steps")
+        verbosity = 0 if verbose == "auto" else int(verbose)
+        hooks = CallbackList(callbacks, model=self, epochs=1, steps=steps or len(batches) or None, verbose=verbosity)
         results = self._test_epoch(batches, steps, hooks)
-        if verbose not in (0, "auto"):
+        if verbosity:
             print(" - ".join(f"{name}: {value:.4g}" for name, value in results.items()))
         return _as_asked(results, return_dict)
 
@@ -390,17 +434,21 @@ class Trainer:
         hooks.call("on_test_begin", {})
         is_own = type(self).test_step is not Trainer.test_step or self._computes_own_metrics()
         reading = hooks.reads("on_test_batch_end")
+        every = self.steps_per_execution
         logs: Results = {}
-        for place, batch in enumerate(batches):
-            if place == steps:
-                break
-            hooks.call("on_test_batch_begin", place, {})
+        place = -1
+        for place, batch in enumerate(islice(batches, steps)):
+            if place % every == 0:
+                hooks.call("on_test_batch_begin", place, {})
             if is_own:
-                logs = _numbers(self.test_step(_trimmed(batch)))
+                logs = _numbers(self.test_step(pack_x_y_sample_weight(*batch)))
             else:
                 self._steps.run(self, "test", self._test_on, batch)
                 if reading:
                     logs = self.get_metrics_result()
+            if (place + 1) % every == 0:
+                hooks.call("on_test_batch_end", place, logs)
+        if (place + 1) % every:
             hooks.call("on_test_batch_end", place, logs)
         results = dict(logs) if is_own else self.get_metrics_result()
         hooks.call("on_test_end", results)
@@ -424,19 +472,23 @@ class Trainer:
                 self._steps.is_rowwise = self._is_rowwise()
             batch_size = ROWS_AT_ONCE if self._steps.is_rowwise else None
         batches = self._batches(x, batch_size=batch_size)
-        hooks = CallbackList(nest.as_list(callbacks), self, {"steps": steps or len(batches) or None})
+        batches.need_end(steps, "steps")
+        hooks = CallbackList(callbacks, model=self, epochs=1, steps=steps or len(batches) or None, verbose=0)
         hooks.call("on_predict_begin", {})
-        found = []
-        for place, batch in enumerate(batches):
-            if place == steps:
-                break
-            hooks.call("on_predict_batch_begin", place, {})
-            found.append(self._predicted(batch))
-            hooks.call("on_predict_batch_end", place, {"outputs": found[-1]} if hooks.callbacks else None)
+        every = self.steps_per_execution
+        found: list[Any] = []
+        for place, batch in enumerate(islice(batches, steps)):
+            if place % every == 0:
+                hooks.call("on_predict_batch_begin", place, {})
+            found.append(self._predicted(pack_x_y_sample_weight(*batch)))
+            if (place + 1) % every == 0 and hooks.callbacks:
+                hooks.call("on_predict_batch_end", place, {"outputs": _joined(found[-every:])})
         if not found:
             raise InvalidArgumentError("There was no batch to predict.")
+        if len(found) % every and hooks.callbacks:
+            hooks.call("on_predict_batch_end", len(found) - 1, {"outputs": _joined(found[-(len(found) % every) :])})
         hooks.call("on_predict_end", {})
-        return found[0] if len(found) == 1 else nest.map_structure(lambda *parts: np.concatenate(parts), *found)
+        return _joined(found)
 
     def _is_rowwise(self) -> bool:
         """Whether the output for a row cannot depend on the rows beside it: no code of the user's is at work."""
@@ -475,8 +527,7 @@ class Trainer:
 
     def _predicted(self, batch: Any) -> Any:
         if type(self).predict_step is Trainer.predict_step and self._can_replay():
-            x = batch[0] if type(batch) is tuple else batch
-            out = self._steps.predict(self, x)
+            out = self._steps.predict(self, unpack_x_y_sample_weight(batch)[0])
         else:
             out = self.predict_step(batch)
         if type(out) is np.ndarray:
@@ -489,7 +540,7 @@ class Trainer:
         table = self._batches(x, y, weight)
         if not isinstance(table, Table):
             raise DTypeError(f"A batch must be an array, or a structure of arrays, received {type(x).__name__}.")
-        return _trimmed((table if class_weight is None else table.weighted(class_weight)).whole)
+        return pack_x_y_sample_weight(*(table if class_weight is None else table.weighted(class_weight)).whole)
 
     def _need_compiled(self, method: str) -> None:
         if not self._compiled:
@@ -503,12 +554,6 @@ def _is_ours(thing: Any) -> bool:
     return str(getattr(thing, "__module__", type(thing).__module__)).startswith("minitrain.")
 
 
-def _trimmed(batch: Any) -> tuple[Any, ...]:
-    """(x, y, sample_weight) without what is None at the end, as a train_step of one's own unpacks it."""
-    x, y, weight = batch
-    return (x, y, weight) if weight is not None else (x, y) if y is not None else (x,)
-
-
 def _some(batches: Endless, steps: int) -> Iterator[Batch]:
     """The next so many batches."""
     for _ in range(steps):
@@ -516,6 +561,11 @@ def _some(batches: Endless, steps: int) -> Iterator[Batch]:
         if batch is None:
             return
         yield batch
+
+
+def _joined(found: list[Any]) -> Any:
+    """The outputs of several batches as those of one."""
+    return found[0] if len(found) == 1 else nest.map_structure(lambda *parts: np.concatenate(parts), *found)
 
 
 def _number(value: Any) -> Any:

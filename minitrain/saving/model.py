@@ -6,6 +6,7 @@ is imported. The weights' sizes are known before the model is built, which may t
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,14 +41,14 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, include_optimi
         }
     }
     tensors = {"weights": weights_of(model)}
+    own = {f"{place} {name}": np.asarray(each) for place, store in own_stores(model) for name, each in store.items()}
+    if own:
+        tensors["own"] = own
     if getattr(model, "_compiled", False):
         optimizer = model.optimizer
-        texts["compile"] = {
-            "optimizer": {"class_name": registered_name(type(optimizer)), "config": optimizer.get_config()},
-            "built": optimizer.built and include_optimizer,
-            **{key: _written(each) for key, each in model._compile_config.items()},
-        }
-        if optimizer.built and include_optimizer:
+        keeps_state = optimizer.built and include_optimizer
+        texts["compile"] = {**model.get_compile_config(), "built": keeps_state}
+        if keeps_state:
             tensors["optimizer"] = {str(n): each for n, each in enumerate(optimizer.get_weights())}
     write_archive(filepath, texts, tensors)
 
@@ -85,6 +86,7 @@ def load_model(
         if not isinstance(model, Layer):
             raise archive.broken("it holds no model")
         assign_weights(model, weights, archive)
+        _load_own(model, archive)
         try:
             for layer, state in zip(random_layers(model), settings.get("streams") or (), strict=True):
                 layer.generator.state = state
@@ -97,6 +99,40 @@ def load_model(
                 _advise(error, archive)
                 raise
     return model
+
+
+def own_layers(model: Any) -> dict[str, Layer]:
+    """The layers that write and read variables in a way of their own, by their place in the model."""
+    kinds = (Layer.save_own_variables, Layer.load_own_variables)
+    return {
+        str(place): each
+        for place, each in enumerate(model._flatten_layers())
+        if (type(each).save_own_variables, type(each).load_own_variables) != kinds
+    }
+
+
+def own_stores(model: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What those layers write."""
+    for place, layer in own_layers(model).items():
+        store: dict[str, Any] = {}
+        layer.save_own_variables(store)
+        yield place, store
+
+
+def _load_own(model: Any, archive: Archive) -> None:
+    """Let those layers read what they wrote."""
+    layers = own_layers(model)
+    if not layers:
+        return
+    stores: dict[str, dict[str, Any]] = {place: {} for place in layers}
+    held = archive.tensors("own") if "own.safetensors" in archive.names else {}
+    for key, each in held.items():
+        place, _, name = key.partition(" ")
+        if place not in stores:
+            raise archive.broken(f"{key!r} belongs to no layer")
+        stores[place][name] = each
+    for place, layer in layers.items():
+        layer.load_own_variables(stores[place])
 
 
 def random_layers(model: Any) -> list[Any]:
@@ -116,28 +152,39 @@ def _advise(error: Exception, archive: Archive) -> None:
 def _compile(model: Any, archive: Archive) -> None:
     settings = archive.text("compile")
     try:
-        optimizer = optim.get(settings.pop("optimizer"))
         built = settings.pop("built")
-        settings["loss"] = _read(settings["loss"], losses_module.get)
-        for key in ("metrics", "weighted_metrics"):
-            settings[key] = _read(settings[key], metrics_module.get)
-        model.compile(optimizer, **settings)
-        if built:
+        model.compile_from_config(settings)
+        if built and model.compiled:
             state = archive.tensors("optimizer")
-            optimizer.build(model.trainable_variables)
-            optimizer.set_weights([state[str(n)] for n in range(len(state))])
+            model.optimizer.build(model.trainable_variables)
+            model.optimizer.set_weights([state[str(n)] for n in range(len(state))])
     except (KeyError, TypeError, AttributeError, RecursionError) as error:
         raise archive.broken(f"its compile settings cannot be used ({type(error).__name__}: {error})") from error
 
 
-def _written(value: Any) -> Any:
+def compile_settings(config: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of `compile` in what `get_compile_config` gave."""
+    found = dict(config)
+    families = {
+        "optimizer": optim,
+        "loss": losses_module,
+        "metrics": metrics_module,
+        "weighted_metrics": metrics_module,
+    }
+    for key, family in families.items():
+        if key in found:
+            found[key] = _read(found[key], family.get)
+    return found
+
+
+def written_settings(value: Any) -> Any:
     """Compile settings as plain data: objects by class and configuration, functions by name."""
     if isinstance(value, Configurable):
         return {"class_name": registered_name(type(value)), "config": value.get_config()}
     if isinstance(value, dict):
-        return {key: _written(each) for key, each in value.items()}
+        return {key: written_settings(each) for key, each in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_written(each) for each in value]
+        return [written_settings(each) for each in value]
     return serialize(value)
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
-from minitrain.errors import DTypeError, InvalidArgumentError
+from minitrain import nest
+from minitrain.errors import DTypeError, InvalidArgumentError, NonFiniteError
 
 Logs = dict[str, Any] | None
 
@@ -17,7 +18,7 @@ class Callback:
     """The base: override the hooks you need. `self.model` and `self.params` are set before training begins."""
 
     model: Any = None
-    params: dict[str, Any] = {}  # noqa: RUF012  # replaced, never changed
+    params: Any = None
     reads_batch_logs = True  # whether `on_train_batch_end` looks at the results so far, which cost time to compute
 
     def set_model(self, model: Any) -> None:
@@ -53,9 +54,17 @@ class Callback:
 
     def on_train_batch_begin(self, batch: int, logs: Logs = None) -> None:
         """Before a training step."""
+        self.on_batch_begin(batch, logs)
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         """After a training step, with the results so far."""
+        self.on_batch_end(batch, logs)
+
+    def on_batch_begin(self, batch: int, logs: Logs = None) -> None:
+        """The old name of `on_train_batch_begin`."""
+
+    def on_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """The old name of `on_train_batch_end`."""
 
     def on_test_batch_begin(self, batch: int, logs: Logs = None) -> None:
         """Before a batch of `evaluate`, and of validation."""
@@ -82,30 +91,69 @@ class Callback:
         """At the end of `evaluate`, and of validation."""
 
 
-HOOKS = tuple(name for name in vars(Callback) if name.startswith("on_"))
+HOOKS = tuple(name for name in vars(Callback) if name.startswith("on_") and not name.startswith("on_batch"))
+OLD_NAMES = {"on_train_batch_begin": "on_batch_begin", "on_train_batch_end": "on_batch_end"}
 
 
 class CallbackList:
-    """Several callbacks as one. Hooks that nobody overrides cost nothing."""
+    """Several callbacks as one, with all their hooks. Hooks that nobody overrides cost nothing.
 
-    def __init__(self, callbacks: Iterable[Callback], model: Any, params: dict[str, Any]) -> None:
-        self.callbacks = list(callbacks)
+    `add_history`, `add_progbar`: put a History and a progress bar at the end, unless there is one. Other arguments
+    become the callbacks' `params`: epochs, steps, verbose.
+    """
+
+    def __init__(
+        self,
+        callbacks: Any = None,
+        add_history: bool = False,
+        add_progbar: bool = False,
+        model: Any = None,
+        **params: Any,
+    ) -> None:
+        from minitrain.training.loggers import History, ProgressBar  # which are callbacks themselves
+
+        # They come last, so that they see what other callbacks add to the results.
+        self.callbacks = callbacks.callbacks if isinstance(callbacks, CallbackList) else nest.as_list(callbacks)
+        if add_progbar and not any(isinstance(each, ProgressBar) for each in self.callbacks):
+            self.callbacks.append(ProgressBar(params.get("verbose", 1)))
+        if add_history and not any(isinstance(each, History) for each in self.callbacks):
+            self.callbacks.append(History())
         for each in self.callbacks:
             if not isinstance(each, Callback):
                 raise DTypeError(f"`callbacks` must be a list of Callbacks, received {each!r}.")
+        self._look()
+        if model is not None:
+            self.set_model(model)
+        self.set_params(params)
+
+    def _look(self) -> None:
         self._wanted = {
-            hook: [getattr(each, name) for each in self.callbacks for name in _names_of(hook) if overrides(each, name)]
-            for hook in HOOKS
+            hook: [getattr(each, hook) for each in self.callbacks if overrides(each, hook)] for hook in HOOKS
         }
         self._advancing: list[Any] = [each for each in self.callbacks if hasattr(each, "advance")]
+
+    def append(self, callback: Callback) -> None:
+        """Put a callback at the end."""
+        self.callbacks.append(callback)
+        self._look()
+
+    def set_model(self, model: Any) -> None:
+        """Tell all callbacks their model, and the model its History."""
+        self.model = model
         for each in self.callbacks:
             each.set_model(model)
+            if hasattr(each, "history"):
+                model.history = each
+
+    def set_params(self, params: dict[str, Any]) -> None:
+        """Tell all callbacks the epochs, steps and verbose."""
+        self.params = params
+        for each in self.callbacks:
             each.set_params(params)
 
     def reads(self, hook: str) -> bool:
         """Whether anybody looks at the results at this hook, so that they must be computed for every batch."""
-        names = _names_of(hook)
-        return any(each.reads_batch_logs and any(overrides(each, n) for n in names) for each in self.callbacks)
+        return any(each.reads_batch_logs and overrides(each, hook) for each in self.callbacks)
 
     def resume(self, initial_epoch: int) -> tuple[int, int]:
         """The epoch to begin with and the batches of it that are done: as given, or where a backup stopped."""
@@ -148,6 +196,24 @@ class CallbackList:
             function(*args)
 
 
+def _as_method(hook: str) -> Callable[..., None]:
+    """A hook as a method of CallbackList: (logs), or (batch, logs) and (epoch, logs)."""
+    places = 1 if "batch" in hook or "epoch" in hook else 0
+
+    def method(self: CallbackList, *args: Any, logs: Logs = None) -> None:
+        given = args[places] if len(args) > places else logs
+        self.call(hook, *args[:places], {} if given is None else given)
+
+    method.__name__, method.__doc__ = hook, f"Call `{hook}` of all callbacks."
+    return method
+
+
+for _hook in HOOKS:
+    setattr(CallbackList, _hook, _as_method(_hook))
+for _hook, _old in OLD_NAMES.items():
+    setattr(CallbackList, _old, getattr(CallbackList, _hook))
+
+
 class Backup(Callback):
     """What `fit` knows of a callback that writes down where training stands: `BackupAndRestore` is one."""
 
@@ -170,13 +236,9 @@ class Backup(Callback):
 
 
 def overrides(callback: Callback, hook: str) -> bool:
-    """Whether a callback does anything at a hook."""
-    return hook in vars(callback) or getattr(type(callback), hook, None) is not getattr(Callback, hook, None)
-
-
-def _names_of(hook: str) -> tuple[str, ...]:
-    """A hook's name, and its old one."""
-    return (hook, hook.replace("train_batch", "batch")) if "train_batch" in hook else (hook,)
+    """Whether a callback does anything at a hook, under its name or its old one."""
+    names = (hook, OLD_NAMES.get(hook, hook))
+    return any(each in vars(callback) or getattr(type(callback), each) is not getattr(Callback, each) for each in names)
 
 
 class LambdaCallback(Callback):
@@ -184,33 +246,50 @@ class LambdaCallback(Callback):
 
     def __init__(self, **hooks: Callable[..., Any] | None) -> None:
         for name, function in hooks.items():
-            if name not in HOOKS:
+            if name not in (*HOOKS, *OLD_NAMES.values()):
                 raise InvalidArgumentError(f"Unknown hook {name!r}: expected one of {', '.join(HOOKS)}.")
             if function is not None:
                 setattr(self, name, function)
 
 
 class TerminateOnNaN(Callback):
-    """Stops training when the loss is a NaN or an infinity."""
+    """Stops training when the loss is a NaN or an infinity; `raise_error`: with a RuntimeError."""
+
+    def __init__(self, raise_error: bool = False) -> None:
+        self.raise_error = raise_error
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         loss = (logs or {}).get("loss")
         if loss is not None and not np.isfinite(loss):
-            print(f"Batch {batch}: the loss is {loss}, training stops.")
+            if self.raise_error:
+                raise NonFiniteError(f"NaN or Inf loss encountered at batch {batch}: {loss}.")
+            print(f"Batch {batch}: Invalid loss {loss}, terminating training")
             self.model.stop_training = True
 
 
+RISING = ("acc", "auc", "precision", "recall", "iou", "f1", "fbeta", "r2", "correlation", "similarity")
+FALLING = ("loss", "err", "mse", "mae", "mape", "msle", "entropy", "hinge", "poisson", "divergence", "nll", "logcosh")
+
+
 class Watcher(Callback):
-    """What callbacks share that wait for a result to get better: `mode` "min", "max", or "auto" by the name."""
+    """What callbacks share that wait for a result to get better: `mode` "min", "max", or "auto".
+
+    "auto" asks the metric for its `_direction`, "up" or "down", or goes by the name; Raises InvalidArgumentError where
+    neither says it.
+    """
 
     def __init__(self, monitor: str, mode: str, min_delta: float, patience: int) -> None:
         if mode not in ("auto", "min", "max"):
-            raise InvalidArgumentError(f"`mode` must be 'auto', 'min' or 'max', received {mode!r}.")
+            warnings.warn(
+                f"{type(self).__name__} mode {mode!r} is unknown, fallback to auto mode; known are 'auto', 'min' and "
+                "'max'.",
+                stacklevel=3,
+            )
+            mode = "auto"
         self.monitor = monitor
+        self.mode = mode
         self.patience = patience
-        rises = ("acc", "auc", "precision", "recall", "iou", "f1", "fbeta", "r2", "correlation")
-        grows = mode == "max" or (mode == "auto" and any(each in monitor.lower() for each in rises))
-        self.sign = -1.0 if grows else 1.0  # results times this are the better the smaller
+        self.monitor_op: Any = None  # np.less or np.greater, known when the first result is there
         self.min_delta = abs(min_delta)
         self.best: float | None = None
         self.wait = 0
@@ -219,7 +298,7 @@ class Watcher(Callback):
         """The watched result; None, with a warning, where there is none."""
         if self.monitor not in (logs or {}):
             warnings.warn(
-                f"{type(self).__name__} watches {self.monitor!r}, which is not available; available are: "
+                f"{type(self).__name__} conditioned on metric {self.monitor!r} which is not available; available are: "
                 f"{', '.join(logs or {})}. Is `validation_data` missing?",
                 stacklevel=4,
             )
@@ -228,7 +307,26 @@ class Watcher(Callback):
 
     def is_better(self, value: float, best: float | None) -> bool:
         """Whether it is by more than `min_delta`, or the first."""
-        return best is None or self.sign * value < self.sign * best - self.min_delta
+        if self.monitor_op is None:
+            self.monitor_op = np.greater if self._grows() else np.less
+        gain = -self.min_delta if self.monitor_op is np.greater else self.min_delta
+        return best is None or bool(self.monitor_op(value, best - gain))
+
+    def _grows(self) -> bool:
+        """Whether larger results are better."""
+        if self.mode != "auto":
+            return self.mode == "max"
+        name = self.monitor.removeprefix("val_")
+        for each in getattr(self.model, "metrics", ()):
+            if each.name == name and hasattr(each, "_direction"):
+                return bool(each._direction == "up")
+        rises, falls = (any(part in name.lower() for part in names) for names in (RISING, FALLING))
+        if not rises and not falls:
+            raise InvalidArgumentError(
+                f"{type(self).__name__} callback received `monitor`={self.monitor!r}, and it is not clear whether that "
+                "should be maximized or minimized. Pass `mode='max'` or `mode='min'`."
+            )
+        return rises
 
 
 class EarlyStopping(Watcher):
@@ -319,6 +417,10 @@ class ReduceLROnPlateau(Watcher):
         self.wait = self.cooldown_counter = 0
         self.best = None
 
+    def in_cooldown(self) -> bool:
+        """Whether it waits after a reduction."""
+        return self.cooldown_counter > 0
+
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         rate = float(np.float32(self.model.optimizer.learning_rate))
         if logs is not None:
@@ -326,17 +428,18 @@ class ReduceLROnPlateau(Watcher):
         value = self.present(logs)
         if value is None:
             return
-        if self.cooldown_counter > 0:
+        if self.in_cooldown():
             self.cooldown_counter -= 1
             self.wait = 0
         if self.is_better(value, self.best):
             self.best, self.wait = value, 0
-        elif self.cooldown_counter <= 0:
+        elif not self.in_cooldown():
             self.wait += 1
             if self.wait >= self.patience and rate > self.min_lr:
-                self.model.optimizer.learning_rate = max(rate * self.factor, self.min_lr)
+                new = max(rate * self.factor, self.min_lr)
+                self.model.optimizer.learning_rate = new
                 if self.verbose:
-                    print(f"Epoch {epoch + 1}: the learning rate becomes {max(rate * self.factor, self.min_lr):.6g}.")
+                    print(f"Epoch {epoch + 1}: ReduceLROnPlateau reducing learning rate to {new:.6g}.")
                 self.cooldown_counter, self.wait = self.cooldown, 0
 
 
@@ -353,10 +456,13 @@ class LearningRateScheduler(Callback):
         except TypeError:  # Keras allows a function of the epoch alone
             rate = self.schedule(epoch)
         if not isinstance(rate, (float, np.floating, np.ndarray)) and not hasattr(rate, "numpy"):
-            raise DTypeError(f"The schedule must give a float, received {rate!r}.")
+            raise InvalidArgumentError(
+                f"The output of the `schedule` function should be a float, received {rate!r} of type "
+                f"{type(rate).__name__!r}."
+            )
         self.model.optimizer.learning_rate = float(rate)
         if self.verbose:
-            print(f"Epoch {epoch + 1}: the learning rate is {float(rate):.6g}.")
+            print(f"Epoch {epoch + 1}: LearningRateScheduler setting learning rate to {float(rate):.6g}.")
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         if logs is not None:
@@ -375,7 +481,7 @@ class SwapEMAWeights(Callback):
 
     def on_train_begin(self, logs: Logs = None) -> None:
         if not self.model.optimizer.use_ema:
-            raise InvalidArgumentError("SwapEMAWeights needs an optimizer with `use_ema=True`.")
+            raise InvalidArgumentError("SwapEMAWeights must be used when `use_ema=True` is set on the optimizer.")
 
     def _swap(self, to_averages: bool) -> None:
         optimizer = self.model.optimizer
@@ -394,6 +500,11 @@ class SwapEMAWeights(Callback):
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         if self.swap_on_epoch:
             self._swap(True)
+            if epoch + 1 == self.params["epochs"] or self.model.stop_training:
+                optimizer = self.model.optimizer  # at whose end `fit` puts the averages into the model once more
+                averages = optimizer._model_variables_moving_average
+                for variable, average in zip(optimizer._trainable_variables, averages, strict=True):
+                    average.assign(variable)
 
     def on_test_begin(self, logs: Logs = None) -> None:
         self._swap(True)

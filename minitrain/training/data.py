@@ -202,6 +202,9 @@ class Table:
     def __len__(self) -> int:
         return -(-self.rows // self.batch_size)
 
+    def need_end(self, steps: int | None, name: str) -> None:
+        """As `Stream.need_end`: a table has one."""
+
     def order(self) -> Array:
         """A fresh permutation of the rows."""
         return get_global_generator()._stream.permutation(self.rows)
@@ -336,6 +339,13 @@ class Stream:
             return len(self.source)
         except TypeError:
             return 0
+
+    def need_end(self, steps: int | None, name: str) -> None:
+        """Raise InvalidArgumentError for a dataset without an end, unless the number of steps is given."""
+        if steps is None and hasattr(self.source, "cardinality") and int(self.source.cardinality()) == -1:
+            raise InvalidArgumentError(
+                f"When passing an infinitely repeating dataset, please specify a `{name}` value, received None."
+            )
 
     def __iter__(self) -> Iterator[Batch]:
         source = self.source

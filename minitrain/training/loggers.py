@@ -86,7 +86,7 @@ class CSVLogger(LineLogger):
 
     def __init__(self, filename: Any, separator: str = ",", append: bool = False) -> None:
         super().__init__(filename, append)
-        self.separator = separator
+        self.sep = separator
         self._keys: list[str] = []
 
     def on_train_begin(self, logs: Logs = None) -> None:
@@ -100,11 +100,14 @@ class CSVLogger(LineLogger):
         import csv
 
         results = logs or {}
-        self._keys = self._keys or sorted(results)
+        if not self._keys:
+            self._keys = sorted(results)
+            if not any(each.startswith("val_") for each in self._keys):  # validation may begin in a later epoch
+                self._keys += [f"val_{each}" for each in self._keys]
 
         def lines(is_new: bool) -> str:
             text = io.StringIO(newline="")
-            writer = csv.writer(text, delimiter=self.separator)
+            writer = csv.writer(text, delimiter=self.sep)
             if is_new:
                 writer.writerow(["epoch", *self._keys])
             writer.writerow([epoch, *(results.get(key, "NA") for key in self._keys)])

@@ -67,7 +67,7 @@ def as_metric(identifier: Any, y_true: Any, y_pred: Any) -> Metric:
     if not isinstance(found, Metric):
         if not callable(found):
             raise DTypeError(f"A metric must be a name, a Metric or a function, received {identifier!r}.")
-        name = getattr(found, "__name__", None)
+        name = found.name if isinstance(found, Loss) else getattr(found, "__name__", None)
         found = MeanMetricWrapper(found, name=name and snake_case(name))
     if isinstance(identifier, str):
         found.name = identifier
@@ -279,6 +279,7 @@ class Measures:
 def _listed(value: Any, name: str) -> Any:
     if value is not None and not isinstance(value, (list, tuple, dict)):
         raise InvalidArgumentError(
-            f"`{name}` must be a list or a dict of names, Metrics or functions, received {value!r}."
+            f"Expected `{name}` argument to be a list, tuple, or dict of names, Metrics or functions. Received "
+            f"instead: {name}={value!r}."
         )
     return value

@@ -291,3 +291,34 @@ def test_models_are_given_back_without_the_garbage_collector():
         assert [each() for each in gone] == [None, None]
     finally:
         gc.enable()
+
+
+def test_a_clone_may_go_into_the_models_in_a_model():
+    inner = mt.Sequential([mt.Input((3,)), mt.layers.Dense(2, name="deep")], name="inner")
+    x = mt.Input((3,))
+    model = mt.Model(x, mt.layers.Dense(1, name="flat")(inner(x)))
+    for recursive, expected in ((False, ["inner", "flat"]), (True, ["deep", "flat"])):
+        seen = []
+
+        def clone(layer, seen=seen):
+            seen.append(layer.name)
+            return type(layer).from_config(layer.get_config())
+
+        twin = mt.models.clone_model(model, clone_function=clone, recursive=recursive)
+        assert seen == expected
+        assert twin.output_shape == (None, 1)
+
+
+def test_inputs_may_be_lists_in_a_dict():
+    a, b = mt.Input((3,), name="a"), mt.Input((3,), name="b")
+    model = mt.Model({"pair": [a, b], "one": (c := mt.Input((3,), name="c"))}, {"sum": a + b, "rest": [c - a]})
+    one = np.ones((2, 3), "float32")
+    made = model({"pair": [one, 2 * one], "one": 5 * one})
+    np.testing.assert_array_equal(made["sum"], 3 * one)
+    np.testing.assert_array_equal(made["rest"][0], 4 * one)
+
+
+def test_layers_of_one_model_need_names_of_their_own():
+    x = mt.Input((3,))
+    with pytest.raises(ValueError, match="'twin' is used 2 times"):
+        mt.Model(x, mt.layers.Dense(3, name="twin")(mt.layers.Dense(3, name="twin")(x)))

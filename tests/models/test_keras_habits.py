@@ -154,3 +154,111 @@ def test_no_epochs_train_nothing():
 def test_a_model_that_is_born_frozen_stays_so():
     x = keras.Input((3,))
     assert keras.Model(x, layers.Dense(1)(x), trainable=False).trainable_weights == []
+
+
+class OwnSteps(keras.Model):
+    """Steps of one's own that say what they were given."""
+
+    def __init__(self):
+        super().__init__()
+        self.given = []
+        self.dense = keras.layers.Dense(2)
+
+    def call(self, x):
+        return self.dense(x)
+
+    def train_step(self, data):
+        self.given.append(data)
+        return {"loss": 0.0}
+
+    def predict_step(self, data):
+        return self(data) * 0.0 + 7.0
+
+
+def test_a_step_of_ones_own_gets_inputs_alone_where_there_is_nothing_else():
+    model = OwnSteps()
+    model.compile("sgd")
+    model.fit(np.ones((3, 2), "float32"), verbose=0)
+    model.fit([np.ones((3, 2), "float32")] * 2, verbose=0)
+    model.fit(np.ones((3, 2), "float32"), np.ones(3), verbose=0)
+    assert [isinstance(each, tuple) and len(each) for each in model.given] == [False, 1, 2]
+    assert (model.predict(np.ones((3, 2), "float32")) == 7).all()
+
+
+def test_a_model_without_anything_to_train_warns_and_goes_on():
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.trainable = False
+    model.compile("sgd", "mse")
+    before = model.get_weights()
+    with pytest.warns(UserWarning, match="trainable weights"):
+        history = model.fit(np.ones((4, 2)), np.ones(4), verbose=0).history
+    assert np.isfinite(history["loss"]).all()
+    np.testing.assert_array_equal(before[0], model.get_weights()[0])
+
+
+def test_callbacks_see_groups_of_steps_per_execution_in_every_loop():
+    seen = []
+    hooks = {
+        f"on_{loop}_batch_{when}": lambda batch, logs, what=f"{loop} {when}": seen.append((what, batch))
+        for loop in ("train", "test", "predict")
+        for when in ("begin", "end")
+    }
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse", steps_per_execution=3)
+    x, y, look = np.ones((10, 2)), np.ones(10), keras.callbacks.LambdaCallback(**hooks)
+    model.fit(x, y, batch_size=2, verbose=0, callbacks=[look])
+    model.evaluate(x, y, batch_size=2, callbacks=[look])
+    assert model.predict(x, batch_size=2, callbacks=[look]).shape == (10, 1)
+    groups = [("begin", 0), ("end", 2), ("begin", 3), ("end", 4)]
+    assert seen == [(f"{loop} {when}", batch) for loop in ("train", "test", "predict") for when, batch in groups]
+
+
+def test_metrics_in_layers_are_reported_but_not_those_of_models_in_models():
+    class Watched(keras.layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.mean = keras.metrics.Mean(name="mean_input")
+
+        def call(self, x):
+            self.mean.update_state(x)
+            return x
+
+    inner = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    inner.compile("sgd", "mse", metrics=["mae"])
+    model = keras.Sequential([keras.Input((2,)), Watched(), inner])
+    model.compile("sgd", "mse")
+    results = model.evaluate(np.full((4, 2), 3.0), np.ones(4), return_dict=True)
+    assert set(results) == {"loss", "mean_input"}
+    assert results["mean_input"] == 3.0
+
+
+def test_compile_settings_go_into_a_configuration_and_back():
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, kernel_initializer="ones")])
+    assert model.get_compile_config() == {}
+    metric = keras.metrics.MeanAbsoluteError(name="e")
+    model.compile(keras.optimizers.Adam(0.01), keras.losses.Huber(2.0), metrics=[metric])
+    twin = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, kernel_initializer="ones")])
+    twin.compile_from_config(model.get_compile_config())
+    assert twin.optimizer.built
+    assert float(twin.optimizer.learning_rate) == pytest.approx(0.01)
+    x, y = np.ones((4, 2)), np.zeros(4)
+    assert twin.evaluate(x, y, return_dict=True) == model.evaluate(x, y, return_dict=True)
+
+
+def test_a_loss_among_the_metrics_keeps_its_name():
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse", metrics=[keras.losses.MeanAbsoluteError()])
+    assert set(model.evaluate(np.ones((4, 2)), np.ones(4), return_dict=True)) == {"loss", "mean_absolute_error"}
+    with pytest.raises(ValueError, match="list, tuple, or dict"):
+        model.compile("sgd", "mse", metrics="mae")
+
+
+def test_mistakes_in_models_are_value_errors():
+    made = model()
+    for wrong in ({}, {"name": "dense", "index": 0}):
+        with pytest.raises(ValueError, match="layer name or a layer index"):
+            made.get_layer(**wrong)
+    with pytest.raises(ValueError, match="instances of `Layer`"):
+        made.add(len)
+    with pytest.raises(ValueError, match="no layers"):
+        keras.Sequential()(X)

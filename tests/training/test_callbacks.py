@@ -133,7 +133,9 @@ def test_a_hook_that_does_not_exist_is_named():
 )
 def test_a_result_that_is_missing_warns(watching, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.warns(UserWarning, match=rf"{type(watching).__name__} watches 'val_loss'.*loss.*validation_data"):
+    with pytest.warns(
+        UserWarning, match=rf"{type(watching).__name__} conditioned on metric 'val_loss'.*loss.*validation_data"
+    ):
         fit(small(), watching)
     assert os.listdir(tmp_path) == []
 
@@ -162,7 +164,7 @@ def test_a_checkpoint_is_written_after_every_epoch_under_its_name(tmp_path):
 def test_only_the_best_is_kept(tmp_path):
     seen = []
     noting = callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append(model.get_weights()))
-    for mode, best in (("max", 1), ("min", 0), ("auto", 0)):
+    for mode, best in (("max", 1), ("min", 0)):
         seen.clear()
         model = small()
         kept = callbacks.ModelCheckpoint(tmp_path / "best.minitrain", "score", save_best_only=True, mode=mode)
@@ -200,8 +202,8 @@ def test_mistakes_in_checkpoints_are_named(tmp_path):
             callbacks.ModelCheckpoint("m", save_freq=frequency)
         with pytest.raises(ValueError, match="`save_freq`"):
             callbacks.BackupAndRestore("b", save_freq=frequency)
-    with pytest.raises(ValueError, match="`mode`"):
-        callbacks.ModelCheckpoint("m", mode="most")
+    with pytest.warns(UserWarning, match="mode 'most' is unknown"):
+        assert callbacks.ModelCheckpoint("m", mode="most").mode == "auto"
     with pytest.raises(ValueError, match="`backup_dir`"):
         callbacks.BackupAndRestore("")
 
@@ -422,3 +424,94 @@ def test_averages_are_what_a_checkpoint_keeps_with_swap_on_epoch(tmp_path):
 def test_averages_need_an_optimizer_that_keeps_them():
     with pytest.raises(ValueError, match="use_ema=True"):
         fit(small(), callbacks.SwapEMAWeights())
+
+
+class Noting(callbacks.Callback):
+    """Writes down what it is called for."""
+
+    def __init__(self):
+        self.seen = []
+
+    def on_batch_begin(self, batch, logs=None):
+        self.seen.append(("begin", batch))
+
+    def on_train_batch_end(self, batch, logs=None):
+        super().on_train_batch_end(batch, logs)
+        self.seen.append(("end", batch))
+
+
+def test_a_list_of_callbacks_serves_loops_of_ones_own():
+    noting = Noting()
+    model = small()
+    listed = callbacks.CallbackList([noting], add_history=True, model=model, epochs=1, steps=2)
+    listed.on_train_begin()
+    listed.on_epoch_begin(0)
+    for batch in range(2):
+        listed.on_train_batch_begin(batch)
+        listed.on_train_batch_end(batch, {"loss": 1.0})
+    listed.on_epoch_end(0, logs={"loss": 1.0})
+    listed.on_train_end()
+    listed.append(callbacks.Callback())
+    assert noting.seen == [("begin", 0), ("end", 0), ("begin", 1), ("end", 1)]
+    assert noting.model is model
+    assert noting.params == {"epochs": 1, "steps": 2}
+    assert model.history.history == {"loss": [1.0]}
+    noting.seen.clear()
+    assert fit(model, history := callbacks.History(), epochs=2) is history
+    model.fit(X, Y, batch_size=16, verbose=0, callbacks=listed)
+    assert noting.seen[0] == ("begin", 0)
+
+
+@pytest.mark.parametrize(
+    ("monitor", "mode", "operation"),
+    [
+        ("val_loss", "auto", "less"),
+        ("val_accuracy", "auto", "greater"),
+        ("val_rise", "auto", "greater"),
+        ("val_fall", "auto", "less"),
+        ("val_loss", "max", "greater"),
+        ("any", "min", "less"),
+    ],
+)
+def test_the_direction_is_that_of_the_mode_the_metric_or_the_name(monitor, mode, operation):
+    model = small()
+    for name, direction in (("rise", "up"), ("fall", "down")):
+        setattr(model, name, mt.metrics.Mean(name=name))
+        getattr(model, name)._direction = direction
+    watching = callbacks.EarlyStopping(monitor, mode=mode)
+    watching.set_model(model)
+    watching.on_train_begin()
+    watching.on_epoch_end(0, {monitor: 1.0})
+    assert watching.monitor_op.__name__ == operation
+
+
+def test_a_direction_that_nothing_says_is_asked_for():
+    watching = callbacks.EarlyStopping("thing")
+    watching.set_model(small())
+    with pytest.raises(ValueError, match="maximized or minimized"):
+        watching.on_epoch_end(0, {"thing": 1.0})
+
+
+def test_a_csv_file_has_room_for_validation_that_begins_later(tmp_path):
+    path = tmp_path / "log.csv"
+    fit(small(), callbacks.CSVLogger(path), epochs=2, validation_data=(X, Y), validation_freq=2)
+    header, first, second = path.read_text().splitlines()
+    assert header == "epoch,loss,val_loss"
+    assert first.endswith(",NA")
+    assert float(second.split(",")[2]) > 0
+
+
+def test_a_loss_that_is_no_number_may_raise():
+    stopper = callbacks.TerminateOnNaN(raise_error=True)
+    with pytest.raises(RuntimeError, match="batch 3"):
+        stopper.on_train_batch_end(3, {"loss": float("nan")})
+
+
+def test_swapping_on_epochs_leaves_the_averages_in_the_model():
+    weights = []
+    for options in ({}, {"swap_on_epoch": True}):
+        mt.utils.set_random_seed(0)
+        model = small(optimizer=mt.optimizers.SGD(0.1, use_ema=True, ema_momentum=0.5))
+        fit(model, callbacks.SwapEMAWeights(**options), epochs=3, validation_data=(X, Y))
+        weights.append(model.get_weights())
+    same(*weights)

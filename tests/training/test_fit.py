@@ -136,7 +136,7 @@ def test_early_stopping_restores_the_best_weights():
             logs["score"] = next(scripted)
             kept.append(self.model.get_weights()[1])
 
-    stopper = callbacks.EarlyStopping("score", patience=3, restore_best_weights=True)
+    stopper = callbacks.EarlyStopping("score", mode="min", patience=3, restore_best_weights=True)
     history = model.fit(X, Y, epochs=20, verbose=0, callbacks=[Script(), stopper])
     assert history.history["score"] == [3.0, 1.0, 2.0, 1.5, 1.2]
     assert (stopper.stopped_epoch, stopper.best_epoch) == (4, 1)
@@ -246,5 +246,5 @@ def test_mistakes_in_compile_are_named():
         with pytest.raises(ValueError, match=message):
             model.compile(**options)
     model.compile(loss="mse")
-    with pytest.warns(UserWarning, match=r"watches 'val_loss'.*validation_data"):
+    with pytest.warns(UserWarning, match=r"conditioned on metric 'val_loss'.*validation_data"):
         model.fit(X, Y, verbose=0, callbacks=[callbacks.EarlyStopping()])

@@ -1,0 +1,377 @@
+"""`tf.data.Dataset` for tables: batches made step by step, lazily, of arrays or generators.
+
+A Dataset is a function that gives a new iterator each time, so that it can be iterated any number of times. Elements
+are arrays, or tuples and dicts of arrays. As long as they are rows of arrays only their numbers go through `shuffle`,
+`repeat` and the like, and `batch` gathers all rows of a batch at once.
+"""
+
+from __future__ import annotations
+
+import builtins
+import itertools
+import math
+from collections.abc import Callable, Iterable, Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from minitrain import nest
+from minitrain.engine.convert import as_tensor, convert_to_tensor
+from minitrain.engine.tensor import Tensor, TensorLike
+from minitrain.errors import DTypeError, InvalidArgumentError, ShapeError
+from minitrain.ops.random import get_global_generator
+
+__all__ = ["AUTOTUNE", "INFINITE_CARDINALITY", "UNKNOWN_CARDINALITY", "Dataset", "experimental"]
+
+AUTOTUNE = -1
+INFINITE_CARDINALITY = -1
+UNKNOWN_CARDINALITY = -2
+experimental = SimpleNamespace(AUTOTUNE=AUTOTUNE)
+
+Array = Any
+_NOTHING = object()
+
+
+class Dataset:
+    """A sequence of elements that may be iterated again and again; every method gives a new one.
+
+    >>> dataset = Dataset.from_tensor_slices(([1.0, 2.0, 3.0], [1, 0, 1])).repeat(2).batch(4)
+    >>> for x, y in dataset:
+    ...     print(x.numpy(), y.numpy())
+    [1. 2. 3. 1.] [1 0 1 1]
+    [2. 3.] [0 1]
+    """
+
+    def __init__(self, begin: Callable[[], Iterator[Any]], size: float | None, rows: Any = None) -> None:
+        self._begin = begin
+        self._size = size  # how many elements; inf where there is no end, None where nobody knows
+        self._rows = rows  # where elements are rows: the arrays; `begin` then gives the rows' numbers
+
+    # -------------------------------------------------------------------------------------------------- where from
+
+    @staticmethod
+    def from_tensor_slices(tensors: Any, name: str | None = None) -> Dataset:
+        """The rows of an array, or of a tuple or dict of arrays with as many rows each. A list is one array."""
+        rows = _arrays(tensors)
+        lengths = {np.shape(each)[0] if np.ndim(each) else None for each in nest.flatten(rows)}
+        if len(lengths) != 1 or None in lengths:
+            shapes = [np.shape(each) for each in nest.flatten(rows)]
+            raise ShapeError(f"`from_tensor_slices` needs arrays with equally many rows, received shapes {shapes}.")
+        size = lengths.pop()
+        return Dataset(lambda: iter(builtins.range(size)), size, rows)
+
+    @staticmethod
+    def from_tensors(tensors: Any, name: str | None = None) -> Dataset:
+        """One element."""
+        element = _arrays(tensors)
+        return Dataset(lambda: iter([element]), 1)
+
+    @staticmethod
+    def from_generator(
+        generator: Callable[..., Iterable[Any]],
+        output_types: Any = None,
+        output_shapes: Any = None,
+        args: tuple[Any, ...] = (),
+        output_signature: Any = None,
+        name: str | None = None,
+    ) -> Dataset:
+        """What a function's iterable gives, called anew for each pass. `output_types`: dtypes, or a structure of them.
+
+        Shapes and a signature are taken for TensorFlow's sake: what the generator gives says it.
+        """
+        if not callable(generator):
+            raise DTypeError(f"`generator` must be a function that gives an iterable, received {generator!r}.")
+
+        def begin() -> Iterator[Any]:
+            for each in generator(*args):
+                element = _arrays(each)
+                if output_types is not None:
+                    as_asked = iter(nest.flatten(output_types))
+                    element = nest.map_structure(
+                        lambda leaf, kinds=as_asked: convert_to_tensor(leaf, next(kinds)).numpy(), element
+                    )
+                yield element
+
+        return Dataset(begin, None)
+
+    @staticmethod
+    def range(*args: int, output_type: Any = "int64", name: str | None = None) -> Dataset:
+        """The integers of Python's `range`."""
+        return Dataset.from_tensor_slices(np.arange(*args, dtype=getattr(output_type, "dtype", output_type)))
+
+    @staticmethod
+    def zip(*datasets: Any, name: str | None = None) -> Dataset:
+        """Elements side by side: `zip(a, b)` or `zip((a, b))`; as long as the shortest."""
+        parts: Any = datasets[0] if len(datasets) == 1 else datasets
+        flat: list[Dataset] = nest.flatten(parts)
+        sizes = [each._size for each in flat]
+        size = None if None in sizes else min(each for each in sizes if each is not None)
+
+        def begin() -> Iterator[Any]:
+            for elements in builtins.zip(*(each._elements() for each in flat)):
+                found = iter(elements)
+                yield nest.map_structure(lambda _, found=found: next(found), parts)
+
+        return Dataset(begin, size)
+
+    # ------------------------------------------------------------------------------------------- which, in what order
+
+    def _same(self, step: Callable[[Iterator[Any]], Iterable[Any]], size: float | None) -> Dataset:
+        """Some of the same elements, in some order."""
+        return Dataset(lambda: iter(step(self._begin())), size, self._rows)
+
+    def _sized(self, size: Callable[[float], float]) -> float | None:
+        return None if self._size is None else size(self._size)
+
+    def shuffle(
+        self,
+        buffer_size: int,
+        seed: int | None = None,
+        reshuffle_each_iteration: bool | None = True,
+        name: str | None = None,
+    ) -> Dataset:
+        """Each element a random one of the next `buffer_size`, in another order each pass unless told otherwise.
+
+        The orders follow from `seed`, or from `random.set_seed`.
+        """
+        _need_positive(buffer_size, "buffer_size")
+        is_fixed = reshuffle_each_iteration is False
+        passes = itertools.count()
+        start: list[int] = [] if seed is None else [abs(int(seed))]
+
+        def generator() -> np.random.Generator:
+            if seed is None and not (start and is_fixed):
+                start[:] = [int(get_global_generator()._stream.integers(2**62))]
+            return np.random.default_rng([start[0], 0 if is_fixed else next(passes)])
+
+        return self._same(lambda elements: _shuffled(elements, buffer_size, generator()), self._size)
+
+    def repeat(self, count: int | None = None, name: str | None = None) -> Dataset:
+        """`count` passes; without an end for None or -1."""
+        passes = math.inf if count is None or count < 0 else count
+
+        def begin() -> Iterator[Any]:
+            for turn in itertools.count():
+                elements = self._begin() if turn < passes else iter(())
+                first = next(elements, _NOTHING)
+                if first is _NOTHING:  # or an endless repetition of nothing would not end
+                    return
+                yield first
+                yield from elements
+
+        return Dataset(begin, self._sized(lambda n: n * passes if n and passes else 0), self._rows)
+
+    def take(self, count: int, name: str | None = None) -> Dataset:
+        """The first elements; all for -1."""
+        stop = None if count < 0 else count
+        return self._same(
+            lambda each: itertools.islice(each, stop), self._sized(lambda n: n if count < 0 else min(n, count))
+        )
+
+    def skip(self, count: int, name: str | None = None) -> Dataset:
+        """All but the first elements; none for -1."""
+        if count < 0:
+            return self.take(0)
+        return self._same(lambda each: itertools.islice(each, count, None), self._sized(lambda n: max(n - count, 0)))
+
+    def shard(self, num_shards: int, index: int, name: str | None = None) -> Dataset:
+        """Every `num_shards`-th element, from number `index` on."""
+        if not 0 <= index < num_shards:
+            raise InvalidArgumentError(f"`index` must lie in [0, {num_shards}), received {index}.")
+        size = self._sized(lambda n: n if n == math.inf else max(0, -(-(n - index) // num_shards)))
+        return self._same(lambda each: itertools.islice(each, index, None, num_shards), size)
+
+    def cache(self, filename: Any = "", name: str | None = None) -> Dataset:
+        """The elements of the first pass, kept in memory for all others."""
+        kept: list[Any] = []
+
+        def begin() -> Iterator[Any]:
+            if kept:
+                return iter(kept[0])
+            return passed(self._begin())
+
+        def passed(elements: Iterator[Any]) -> Iterator[Any]:
+            found = []
+            for each in elements:
+                found.append(each)
+                yield each
+            kept[:] = [found]
+
+        return Dataset(begin, self._size, self._rows)
+
+    def prefetch(self, buffer_size: Any = AUTOTUNE, name: str | None = None) -> Dataset:
+        """The same: elements are made when they are asked for."""
+        return self
+
+    def concatenate(self, dataset: Dataset, name: str | None = None) -> Dataset:
+        """These elements, and after them the other's."""
+        size = self._sized(lambda n: math.inf if dataset._size == math.inf else n + (dataset._size or 0))
+        return Dataset(
+            lambda: itertools.chain(self._elements(), dataset._elements()), None if dataset._size is None else size
+        )
+
+    # --------------------------------------------------------------------------------------------------- others of them
+
+    def batch(
+        self,
+        batch_size: int,
+        drop_remainder: bool = False,
+        num_parallel_calls: Any = None,
+        deterministic: bool | None = None,
+        name: str | None = None,
+    ) -> Dataset:
+        """So many elements at once, with a new first axis. `drop_remainder`: without a last batch that is smaller."""
+        _need_positive(batch_size, "batch_size")
+        rows = self._rows
+
+        def begin() -> Iterator[Any]:
+            elements = self._begin()
+            while found := list(itertools.islice(elements, batch_size)):
+                if len(found) == batch_size or not drop_remainder:
+                    if rows is None:
+                        yield nest.map_structure(_stacked, *found)
+                    else:
+                        places = np.asarray(found)
+                        yield nest.map_structure(lambda each, places=places: each.take(places, 0), rows)
+
+        size = self._sized(lambda n: n if n == math.inf else n // batch_size if drop_remainder else -(-n // batch_size))
+        return Dataset(begin, size)
+
+    def unbatch(self, name: str | None = None) -> Dataset:
+        """The rows of the elements."""
+
+        def begin() -> Iterator[Any]:
+            for each in self._elements():
+                for place in builtins.range(len(nest.flatten(each)[0])):
+                    yield nest.map_structure(lambda part, place=place: part[place], each)
+
+        return Dataset(begin, None)
+
+    def map(
+        self,
+        map_func: Callable[..., Any],
+        num_parallel_calls: Any = None,
+        deterministic: bool | None = None,
+        name: str | None = None,
+    ) -> Dataset:
+        """What a function of Tensors makes of each element; it gets the parts of a tuple as its arguments."""
+
+        def made(element: Any) -> Any:
+            out = _applied(map_func, element)
+            return _arrays(tuple(out) if isinstance(out, list) else out)
+
+        return Dataset(lambda: builtins.map(made, self._elements()), self._size)
+
+    def filter(self, predicate: Callable[..., Any], name: str | None = None) -> Dataset:
+        """The elements of which a function of Tensors is true."""
+        return Dataset(lambda: (each for each in self._elements() if bool(_applied(predicate, each))), None)
+
+    def enumerate(self, start: int = 0, name: str | None = None) -> Dataset:
+        """The elements with their numbers: (number, element)."""
+        return Dataset(
+            lambda: ((np.int64(place), each) for place, each in builtins.enumerate(self._elements(), start)),
+            self._size,
+        )
+
+    def apply(self, transformation_func: Callable[[Dataset], Dataset]) -> Dataset:
+        """What a function makes of the Dataset."""
+        return transformation_func(self)
+
+    def reduce(self, initial_state: Any, reduce_func: Callable[[Any, Any], Any], name: str | None = None) -> Any:
+        """`reduce_func(state, element)` over all elements, from `initial_state` on."""
+        state = _tensors(_arrays(initial_state))
+        for each in self:
+            state = reduce_func(state, each)
+        return state
+
+    # ---------------------------------------------------------------------------------------------------- looking at it
+
+    def _elements(self) -> Iterator[Any]:
+        """The elements, with arrays at their leaves."""
+        rows = self._rows
+        if rows is None:
+            return self._begin()
+        if type(rows) is np.ndarray:
+            return (rows[place] for place in self._begin())
+        return (nest.map_structure(lambda each, place=place: each[place], rows) for place in self._begin())
+
+    def __iter__(self) -> Iterator[Any]:
+        return (_tensors(each) for each in self._elements())
+
+    def as_numpy_iterator(self) -> Iterator[Any]:
+        """The elements with ndarrays, and NumPy's scalars, in the place of Tensors."""
+        return self._elements()
+
+    def cardinality(self) -> int:
+        """How many elements; INFINITE_CARDINALITY or UNKNOWN_CARDINALITY where that is no number."""
+        if self._size is None:
+            return UNKNOWN_CARDINALITY
+        return INFINITE_CARDINALITY if self._size == math.inf else int(self._size)
+
+    def __len__(self) -> int:
+        size = self.cardinality()
+        if size < 0:
+            raise DTypeError(f"The dataset {'is infinite' if size == INFINITE_CARDINALITY else 'length is unknown'}.")
+        return size
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __repr__(self) -> str:
+        return f"<Dataset of {self.cardinality()} elements>"
+
+
+def _array(value: Any) -> Array:
+    if isinstance(value, (np.ndarray, np.generic)):
+        return value
+    if not isinstance(value, TensorLike) and hasattr(value, "to_numpy"):
+        return value.to_numpy()
+    held = value if isinstance(value, (TensorLike, int, float)) else np.asarray(value)
+    return held if isinstance(held, np.ndarray) and held.dtype.kind in "OUS" else as_tensor(value).numpy()
+
+
+def _arrays(value: Any) -> Any:
+    """A structure of tuples and dicts with ndarrays at its leaves; lists are arrays."""
+    if isinstance(value, dict):
+        return {key: _arrays(each) for key, each in value.items()}
+    if isinstance(value, tuple):
+        made = [_arrays(each) for each in value]
+        return type(value)(*made) if hasattr(value, "_fields") else tuple(made)
+    return _array(value)
+
+
+def _tensors(element: Any) -> Any:
+    """An element as the outside sees it; what is no number stays an array."""
+    if isinstance(element, (tuple, dict)):
+        return nest.map_structure(_tensors, element)
+    array = np.asarray(element)
+    return Tensor(array.copy()) if array.dtype.kind in "fiub" else element
+
+
+def _applied(function: Callable[..., Any], element: Any) -> Any:
+    given = _tensors(element)
+    return function(*given) if isinstance(given, tuple) else function(given)
+
+
+def _stacked(*parts: Array) -> Array:
+    shapes = {np.shape(each) for each in parts}
+    if len(shapes) > 1:
+        raise ShapeError(f"`batch` needs elements of one shape, received {' and '.join(map(str, sorted(shapes)))}.")
+    return np.stack(parts)
+
+
+def _shuffled(elements: Iterator[Any], size: int, generator: np.random.Generator) -> Iterator[Any]:
+    """Each a random one of the next so many."""
+    waiting = list(itertools.islice(elements, size))
+    for each in elements:
+        place = int(generator.integers(size))
+        yield waiting[place]
+        waiting[place] = each
+    for at in generator.permutation(len(waiting)):
+        yield waiting[at]
+
+
+def _need_positive(value: Any, name: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+        raise InvalidArgumentError(f"`{name}` must be a positive integer, received {value!r}.")

@@ -1,0 +1,136 @@
+"""`data.Dataset`: TensorFlow's orders, lengths and structures, lazily, and the same in fit as the arrays themselves."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+import minitrain as tf
+from minitrain import keras
+
+Dataset = tf.data.Dataset
+X = np.random.default_rng(0).normal(size=(16, 2)).astype("float32")
+Y = X[:, :1] - X[:, 1:]
+
+
+def listed(dataset):
+    return [np.asarray(each).tolist() for each in dataset.as_numpy_iterator()]
+
+
+@pytest.mark.parametrize(
+    ("dataset", "elements"),
+    [
+        (Dataset.range(1, 7, 2), [1, 3, 5]),
+        (Dataset.range(5).batch(2), [[0, 1], [2, 3], [4]]),
+        (Dataset.range(5).batch(2, drop_remainder=True), [[0, 1], [2, 3]]),
+        (Dataset.range(5).batch(2).unbatch(), [0, 1, 2, 3, 4]),
+        (Dataset.range(2).repeat(2), [0, 1, 0, 1]),
+        (Dataset.range(2).repeat(0), []),
+        (Dataset.range(2).repeat().take(3), [0, 1, 0]),
+        (Dataset.range(0).repeat(), []),
+        (Dataset.range(3).skip(1), [1, 2]),
+        (Dataset.range(3).skip(-1), []),
+        (Dataset.range(3).take(-1), [0, 1, 2]),
+        (Dataset.range(5).shard(2, 1), [1, 3]),
+        (Dataset.range(2).concatenate(Dataset.range(1)), [0, 1, 0]),
+        (Dataset.range(4).filter(lambda x: x % 2 == 0), [0, 2]),
+        (Dataset.range(3).map(lambda x: 2 * x, num_parallel_calls=tf.data.AUTOTUNE), [0, 2, 4]),
+        (Dataset.zip((Dataset.range(2), Dataset.range(5, 9))), [[0, 5], [1, 6]]),
+        (Dataset.zip(Dataset.range(2), Dataset.range(2)).map(lambda a, b: a + b), [0, 2]),
+        (Dataset.range(2).enumerate(5), [[5, 0], [6, 1]]),
+        (Dataset.from_tensors([1, 2]), [[1, 2]]),
+        (Dataset.range(3).cache().prefetch(2), [0, 1, 2]),
+        (Dataset.from_generator(lambda n: range(n), "int32", args=(2,)), [0, 1]),
+        (Dataset.range(3).apply(lambda each: each.take(1)), [0]),
+    ],
+)
+def test_elements_are_those_of_tensorflow_and_come_again(dataset, elements):
+    assert listed(dataset) == elements
+    assert listed(dataset) == elements
+    if dataset.cardinality() >= 0:
+        assert len(dataset) == len(elements)
+
+
+def test_the_length_is_unknown_or_infinite_where_it_is():
+    assert Dataset.range(3).filter(lambda x: True).cardinality() == tf.data.UNKNOWN_CARDINALITY
+    assert Dataset.range(3).repeat().batch(2).cardinality() == tf.data.INFINITE_CARDINALITY
+    with pytest.raises(TypeError, match="infinite"):
+        len(Dataset.range(3).repeat())
+    assert Dataset.range(0)  # a dataset is true, as in TensorFlow, whatever its length
+
+
+def test_structures_are_kept_and_lists_are_arrays():
+    ((x, y),) = Dataset.from_tensor_slices(([1.0], [1])).batch(1)
+    assert (x.dtype, y.dtype) == (tf.float32, tf.int32)
+    (element,) = Dataset.from_tensor_slices({"a": X[:1], "b": Y[:1]})
+    assert set(element) == {"a", "b"}
+    (pair,) = Dataset.range(1).map(lambda x: [x, x])
+    assert isinstance(pair, tuple)
+
+
+def test_shuffling_follows_the_seed():
+    orders = [listed(Dataset.range(9).shuffle(9, seed=3)) for _ in range(2)]
+    assert orders[0] == orders[1] != sorted(orders[0]) == list(range(9))
+    again = Dataset.range(9).shuffle(9, seed=3)
+    assert listed(again) != listed(again)
+    for seed in (3, None):
+        fixed = Dataset.range(9).shuffle(9, seed=seed, reshuffle_each_iteration=False)
+        assert listed(fixed) == listed(fixed)
+    for _ in range(2):
+        tf.random.set_seed(4)
+        orders.append(listed(Dataset.range(9).shuffle(9)))
+    assert orders[2] == orders[3]
+    first, second = np.array(listed(Dataset.range(9).shuffle(9, seed=1).repeat(2))).reshape(2, 9)
+    assert set(first) == set(second)
+    assert (first != second).any()
+
+
+def test_a_small_buffer_lets_no_element_come_early_by_more_than_its_size():
+    assert all(value <= place + 2 for place, value in enumerate(listed(Dataset.range(50).shuffle(3, seed=1))))
+
+
+def test_a_generator_is_asked_when_it_is_needed():
+    endless = Dataset.from_generator(itertools.count, output_types="float32")
+    assert listed(endless.batch(2).take(1)) == [[0.0, 1.0]]
+
+
+def model():
+    made = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, kernel_initializer="ones")])
+    made.compile("sgd", "mse", metrics=["mae"])
+    return made
+
+
+def test_fit_evaluate_and_predict_take_datasets_as_arrays():
+    dataset = Dataset.from_tensor_slices((X, Y)).batch(4)
+    by_data, by_array = model(), model()
+    one = by_data.fit(dataset, epochs=2, validation_data=dataset, verbose=0).history
+    two = by_array.fit(X, Y, batch_size=4, epochs=2, validation_data=(X, Y), shuffle=False, verbose=0).history
+    assert one.keys() == two.keys()
+    for key in one:
+        np.testing.assert_allclose(one[key], two[key], rtol=1e-6)
+    np.testing.assert_allclose(by_data.evaluate(dataset), by_array.evaluate(X, Y), rtol=1e-6)
+    np.testing.assert_allclose(by_data.predict(dataset), by_array.predict(X), rtol=1e-6)
+
+
+def test_an_endless_dataset_needs_a_number_of_steps():
+    endless = Dataset.from_tensor_slices((X, Y)).batch(4).repeat()
+    with pytest.raises(ValueError, match="steps_per_epoch"):
+        model().fit(endless, verbose=0)
+    with pytest.raises(ValueError, match="steps"):
+        model().evaluate(endless)
+    assert len(model().fit(endless, steps_per_epoch=6, epochs=2, verbose=0).epoch) == 2
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Dataset.from_tensor_slices((X, Y[:2])),
+        lambda: Dataset.from_tensor_slices(3),
+        lambda: Dataset.range(3).batch(0),
+        lambda: list(Dataset.from_generator(lambda: iter([[1], [1, 2]])).batch(2)),
+        lambda: Dataset.range(3).shard(2, 2),
+    ],
+)
+def test_what_makes_no_dataset_is_refused(make):
+    with pytest.raises(ValueError, match="received"):
+        make()

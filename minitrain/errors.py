@@ -14,7 +14,6 @@ Each one is also a built-in exception, so that `except ValueError` works as peop
 expected, what came, and what to do.
 """
 
-import difflib
 from collections.abc import Iterable
 
 __all__ = [
@@ -78,6 +77,8 @@ class NotDrawnError(TapeError, AttributeError):
 
 def nearest_names(name: str, known: Iterable[str]) -> str:
     """A clause for error messages: the known names nearest to `name`, or all of them where none is near."""
+    import difflib  # on use, like json elsewhere: it takes a twentieth of minitrain's own import
+
     known = sorted(known)
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
     if near:

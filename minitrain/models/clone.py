@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -58,5 +57,7 @@ def clone_model(
 
 def model_from_json(json_string: str, custom_objects: dict[str, Any] | None = None) -> Any:
     """The model that `to_json` wrote, with new weights."""
+    import json
+
     with custom_object_scope(custom_objects or {}):
         return layers_module.deserialize(json.loads(json_string))

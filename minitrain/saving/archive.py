@@ -6,7 +6,6 @@ is wrong with a file ends in one `FileFormatError`.
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -73,6 +72,8 @@ def write_archive(path: Any, texts: dict[str, Any], tensors: dict[str, dict[str,
 
 
 def _dumped(value: Any) -> str:
+    import json
+
     try:
         return json.dumps(value, indent=1)
     except TypeError as error:
@@ -127,6 +128,8 @@ class Archive:
 
     def text(self, name: str) -> Any:
         """The data of a JSON text."""
+        import json
+
         data = self._read(f"{name}.json")
         if len(data) > JSON_LIMIT:
             raise self.broken(f"{name}.json is too long")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -124,6 +123,8 @@ class JSONLogger(LineLogger):
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         results = {key: each if isinstance(each, (int, float)) else each.tolist() for key, each in (logs or {}).items()}
+        import json
+
         self.write(lambda is_new: json.dumps({"epoch": epoch, **results}) + "\n")
 
 

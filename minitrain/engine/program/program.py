@@ -10,7 +10,6 @@ import threading
 from collections import Counter
 from contextlib import nullcontext
 from copy import copy
-from dataclasses import replace
 from sys import getrefcount
 from typing import Any
 
@@ -46,9 +45,11 @@ class Program:
     def __init__(self, recording: Recording, *, static_inputs: bool = False) -> None:
         # Effects are copied: each program has buffers of its own for them.
         self.recording = recording = copy(recording)
-        recording.statements = [
-            replace(each, target=copy(each.target)) if each.kind == "effect" else each for each in recording.statements
-        ]
+        recording.statements = list(recording.statements)
+        for place, each in enumerate(recording.statements):
+            if each.kind == "effect":
+                recording.statements[place] = mine = copy(each)
+                mine.target = copy(each.target)
         self.static_inputs = static_inputs
         self.effects: list[Effect] = [each.target for each in recording.statements if each.kind == "effect"]
         touched = {id(each.target): each.target for each in recording.statements if each.kind in ("read", "write")}

@@ -8,7 +8,6 @@ them. Values are numbers; what is neither made by a statement nor an input is a 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -87,18 +86,30 @@ def happen(effect: Effect, tensors: Sequence[Tensor]) -> None:
         effect([each._array for each in tensors])
 
 
-@dataclass(slots=True)
 class Statement:
     """One step of a program. `kind` is "op", "read", "write" or "effect"; inputs and outputs are numbers of values."""
 
-    kind: str
-    inputs: tuple[int, ...]
-    outputs: tuple[int, ...]
-    primitive: Any = None
-    params: dict[str, Any] = field(default_factory=dict)
-    target: Any = None  # the variable, or the effect
-    line: str = ""
-    is_tuple: bool = False  # whether the kernel gives a tuple
+    __slots__ = ("inputs", "is_tuple", "kind", "line", "outputs", "params", "primitive", "target")
+
+    def __init__(
+        self,
+        kind: str,
+        inputs: tuple[int, ...],
+        outputs: tuple[int, ...],
+        primitive: Any = None,
+        params: dict[str, Any] | None = None,
+        target: Any = None,
+        line: str = "",
+        is_tuple: bool = False,
+    ) -> None:
+        self.kind = kind
+        self.inputs = inputs
+        self.outputs = outputs
+        self.primitive = primitive
+        self.params = params or {}
+        self.target = target  # the variable, or the effect
+        self.line = line
+        self.is_tuple = is_tuple  # whether the kernel gives a tuple
 
 
 class _Noted(list[Record]):

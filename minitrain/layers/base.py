@@ -304,7 +304,7 @@ class Layer(Configurable):
         found = list(self._own)
         seen = {id(each) for each in found}
         for key, value in vars(self).items():
-            if key not in HIDDEN:
+            if type(value) not in PLAIN and key not in HIDDEN:
                 for each in _leaves(value, Variable):
                     if id(each) not in seen:
                         seen.add(id(each))
@@ -316,7 +316,7 @@ class Layer(Configurable):
         """The layers directly below this one, each once, in the order of the attributes."""
         found: dict[int, Layer] = {}
         for key, value in vars(self).items():
-            if key not in HIDDEN:
+            if type(value) not in PLAIN and key not in HIDDEN:
                 for each in _leaves(value, Layer):
                     found.setdefault(id(each), each)
         return list(found.values())
@@ -676,6 +676,7 @@ class Layer(Configurable):
 
 UNSEEN = frozenset(("built", "stop_training", "history"))  # attributes that no program depends on
 HIDDEN = frozenset(("_weights", "_frozen", "_losses", "_loss_context", "_made_with", "_nodes"))
+PLAIN = frozenset((bool, int, float, str, type(None)))  # what is passed over at once in walks over attributes
 OURS = "minitrain.layers."
 
 

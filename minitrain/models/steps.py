@@ -21,7 +21,7 @@ from minitrain.engine.program.stack import Stack
 from minitrain.engine.tensor import Tensor
 from minitrain.metrics.base import Metric
 
-PATIENCE = 6  # steps of a shape by Python first: recording takes longer than these, and few last batches come often
+PATIENCE = 1  # steps of a shape by Python first: one that does not come again is not worth a recording
 GO = 0.05  # seconds between two signs of progress
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Iterator
+from functools import cached_property
 from itertools import islice
 from typing import Any
 
@@ -22,7 +23,7 @@ from minitrain.engine.tape import GradientTape
 from minitrain.engine.tensor import Tensor, TensorLike
 from minitrain.engine.trail import STATE
 from minitrain.errors import DTypeError, InvalidArgumentError
-from minitrain.layers.base import Layer, _leaves, losses_of
+from minitrain.layers.base import PLAIN, Layer, _leaves, losses_of
 from minitrain.metrics.base import Metric
 from minitrain.models.steps import LossTracker, NewLoss, Steps
 from minitrain.ops.elementwise import add_n
@@ -38,14 +39,20 @@ ROWS_AT_ONCE = 1024  # that `predict` takes where it may: a program's calls cost
 
 
 class Known:
-    """What a walk over the model found, kept for an epoch: walking takes longer than a small step does."""
-
-    __slots__ = ("layers", "metrics", "variables")
+    """What a walk over the model finds, made when asked for and kept for an epoch: it takes as long as a step."""
 
     def __init__(self, model: Any) -> None:
-        self.layers = list(model._flatten_layers())
-        self.metrics = model._own_metrics()
-        self.variables = model.trainable_variables
+        self.model = model
+
+    @cached_property
+    def layers(self) -> list[Layer]:
+        """The model and all layers below it."""
+        return list(self.model._flatten_layers())
+
+    @cached_property
+    def variables(self) -> list[Any]:
+        """As `Layer.trainable_variables`."""
+        return self.model.trainable_variables  # type: ignore[no-any-return]
 
     def losses(self) -> list[Any]:
         """As `Layer.losses`."""
@@ -67,6 +74,7 @@ class Trainer:
         self._compiled = False
         self._compile_config: dict[str, Any] | None = None
         self._known: Known | None = None
+        self._held_metrics: list[Metric] | None = None  # from the end of the first epoch of a fit to its last
         self._loss_tracker = LossTracker()
         self._steps = Steps()
 
@@ -142,13 +150,14 @@ class Trainer:
 
     def _own_metrics(self) -> list[Metric]:
         """Those in the attributes of the model and of its layers, but for layers that are models and keep their own."""
-        if self._known is not None:
-            return self._known.metrics
+        if self._held_metrics is not None:
+            return self._held_metrics
         found: dict[int, Metric] = {}
         for layer in self._flatten_layers():
             if layer is self or not isinstance(layer, Trainer):
-                values = [each for key, each in vars(layer).items() if key not in ("_compile_config", "_made_with")]
-                found |= {id(each): each for value in values for each in _leaves(value, Metric)}
+                for key, value in vars(layer).items():
+                    if type(value) not in PLAIN and key not in ("_compile_config", "_made_with"):
+                        found |= {id(each): each for each in _leaves(value, Metric)}
         return [each for each in found.values() if each is not self._loss_tracker]
 
     @property
@@ -314,6 +323,7 @@ class Trainer:
         if isinstance(batches, Table):
             self._look_at(batches)
         self.stop_training = False
+        self._held_metrics = None
         steps = steps_per_epoch or len(batches) or None
         verbosity = (1 if sys.stderr.isatty() else 2) if verbose == "auto" else int(verbose)
         hooks = CallbackList(
@@ -323,23 +333,27 @@ class Trainer:
         logs: Results = {}
         start, done = hooks.resume(initial_epoch)
         ongoing = Endless(batches) if steps_per_epoch else None
-        for epoch in range(start, epochs):
-            if self.stop_training:
-                break
-            if not done:
-                self.reset_metrics()
-                hooks.call("on_epoch_begin", epoch, {})
-            source = iter(batches) if ongoing is None else _some(ongoing, steps_per_epoch)
-            logs = self._train_epoch(source, hooks, epoch, done)
-            done = 0
-            if validation is not None and _is_due(epoch, validation_freq):
-                results = self._test_epoch(validation, validation_steps, hooks)
-                logs.update({f"val_{name}": value for name, value in results.items()})
-            logs = dict(sorted(logs.items()))
-            hooks.call("on_epoch_end", epoch, logs)
-            hooks.back_up(epoch + 1, 0)
-            if ongoing is not None and ongoing.has_ended:
-                break
+        try:
+            for epoch in range(start, epochs):
+                if self.stop_training:
+                    break
+                if not done:
+                    self.reset_metrics()
+                    hooks.call("on_epoch_begin", epoch, {})
+                source = iter(batches) if ongoing is None else _some(ongoing, steps_per_epoch)
+                logs = self._train_epoch(source, hooks, epoch, done)
+                done = 0
+                self._held_metrics = self._own_metrics()
+                if validation is not None and _is_due(epoch, validation_freq):
+                    results = self._test_epoch(validation, validation_steps, hooks)
+                    logs.update({f"val_{name}": value for name, value in results.items()})
+                logs = dict(sorted(logs.items()))
+                hooks.call("on_epoch_end", epoch, logs)
+                hooks.back_up(epoch + 1, 0)
+                if ongoing is not None and ongoing.has_ended:
+                    break
+        finally:
+            self._held_metrics = None
         if self.optimizer.use_ema:
             self.optimizer.finalize_variable_values(self.trainable_variables)
         hooks.call("on_train_end", logs)

@@ -617,7 +617,7 @@ class Update(Effect):
         self._spare: list[Array] | None = None  # for weights so few that one block holds them
         self.count = 0  # of the optimizer's steps
         self._begins = type(optimizer).begin_step is not Optimizer.begin_step
-        self._is_fixed = self._has_fixed_rate()
+        self._form = self._form_of_rate()
 
     @property
     def writes(self) -> list[Variable]:  # type: ignore[override]
@@ -638,22 +638,27 @@ class Update(Effect):
         self._slots = []
 
     def is_stale(self) -> bool:
-        return self._version != self.optimizer._version or self._is_fixed != self._has_fixed_rate()
+        return self._version != self.optimizer._version or self._form != self._form_of_rate()
 
-    def _has_fixed_rate(self) -> bool:
-        """Whether the learning rate is all that a step needs to be told, and stays while a program runs."""
-        optimizer = self.optimizer
-        return optimizer.weight_decay is None and not self._begins and type(optimizer._learning_rate) is Variable
+    def _form_of_rate(self) -> str:
+        """Whether the learning rate may change from step to step, or stays while a program runs, as one number or more.
+
+        "moving", "vector" or "number".
+        """
+        rate = self.optimizer._learning_rate
+        if not (type(rate) is Variable or (type(rate) is Rates and rate.are_constant)):
+            return "moving"
+        return "number" if type(rate) is Variable or isinstance(rate(0), float) else "vector"
 
     def bind(self) -> list[Array] | None:
         optimizer = self.optimizer
         self.unbind()
-        self._version, self._is_fixed = optimizer._version, self._has_fixed_rate()
+        self._version, self._form = optimizer._version, self._form_of_rate()
         if not all(self.has_gradient) or not optimizer.is_one_update(self.variables):
             return None
         pack = optimizer._packs[0][0]
         self.flat = np.empty_like(pack.buffer)
-        self._fixed = np.empty((), self.flat.dtype)  # the learning rate, where it stays
+        self._number = np.empty((), self.flat.dtype)  # the learning rate, where it is one that stays
         return [
             self.flat[place].reshape(variable._peek().shape)
             for place, variable in zip(pack.slices, self.variables, strict=True)
@@ -668,8 +673,9 @@ class Update(Effect):
         if self.flat is None:
             return False
         w = self.optimizer._packs[0][0].buffer
-        is_short = self._is_fixed and w.size <= SMALL
-        if is_short and self.optimizer.emit(emitter, w, self.flat, self._fixed, np.empty_like(w)):
+        is_plain = self.optimizer.weight_decay is None and not self._begins
+        is_short = self._form == "number" and is_plain and w.size <= SMALL
+        if is_short and self.optimizer.emit(emitter, w, self.flat, self._number, np.empty_like(w)):
             emitter.line(f"{emitter.name(self, 'update')}.count += 1")
         else:
             emitter.line(f"{emitter.name(self.step, 'update')}()")
@@ -683,15 +689,16 @@ class Update(Effect):
         self._w = variables.writable()
         self._slots = [slots[name].writable() for name in self.optimizer.slot_names]
         self.count = self.optimizer._step_number()
-        if self._is_fixed:
-            self._fixed[...] = self.optimizer._rate()
+        self._rate = None if self._form == "moving" else self.optimizer._rate()
+        if self._form == "number":
+            self._number[...] = self._rate
         if self._spare is None and self._w.size <= SMALL:
             self._spare = [np.empty_like(self._w) for _ in range(2)]
 
     def step(self) -> None:
         """One update of the packed variables."""
         optimizer = self.optimizer
-        rate = optimizer._rate(self.count)
+        rate = optimizer._rate(self.count) if self._rate is None else self._rate
         self.count += 1
         if self._begins:
             optimizer.begin_step(self.count)

@@ -27,6 +27,11 @@ class Rates:
     def __init__(self, optimizers: Sequence[Optimizer]) -> None:
         self.optimizers = list(optimizers)
 
+    @property
+    def are_constant(self) -> bool:
+        """Whether no schedule or function gives any of them."""
+        return all(type(each._learning_rate) is Variable for each in self.optimizers)
+
     def __call__(self, step: int) -> Any:
         found = [each._rate(step) for each in self.optimizers]
         return found[0] if found.count(found[0]) == len(found) else np.array(found)

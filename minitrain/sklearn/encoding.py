@@ -170,6 +170,7 @@ def weighted_quantiles(values: Array, weight: Array, levels: Array) -> Array:
 QUARTILES, PERCENTILES = 1.3489795, 4.6526957  # how far apart they are for a normal number of deviation 1
 LEVELS = np.array([0.0, 0.01, 0.25, 0.5, 0.75, 0.99, 1.0])
 MIDDLES = (np.arange(256) + 0.5) / 256.0  # of equal shares of the weight: what is there stands for all values
+BLOCK = 32_768  # numbers that are scaled at once: a quarter of a megabyte
 LEAST_DEVIATION = 0.5  # of clipped numbers; less means that a few are far from the others, and far enough
 
 
@@ -267,8 +268,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         kept = weight > 0
         if not kept.any():
             raise InvalidArgumentError("`sample_weight` is 0 for every row: there is nothing to learn from.")
-        numbers = self._learn_columns(X, kept) if is_frame(X) else np.asarray(X, np.float64)
-        self._learn_numbers(numbers[kept], weight[kept])
+        numbers = self._learn_columns(X, kept) if is_frame(X) else X
+        self._learn_numbers(numbers if kept.all() else numbers[kept], weight[kept])
         self._names = self._output_names()
         return self
 
@@ -279,7 +280,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         if self.is_sparse_ or is_sparse(X):
             return X
         if not is_frame(X):
-            return self._scaled(np.asarray(X, np.float64)).astype(X.dtype, copy=False)
+            return self._scaled(X)
         if self.columns_ is None:
             X = np.column_stack([_number_column(X[name], name) for name in X.columns])  # noqa: N806
             return self._scaled(X)
@@ -375,14 +376,18 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         self.median_, self.scale_ = np.zeros(count), np.ones(count)
         self.mean_, self.deviation_ = np.zeros(count), np.ones(count)  # of the clipped numbers
         self.knots_ = [np.empty(0)] * count
-        missing = np.isnan(numbers)
+        self.has_missing_ = np.zeros(count, bool)
         for place in range(count):
-            seen = ~missing[:, place]
-            if not seen.any():
-                continue
-            parts = self._parts(weight[seen].sum(), count)
+            column, its_weight = np.ascontiguousarray(numbers[:, place]), weight
+            missing = np.isnan(column)
+            if missing.any():
+                self.has_missing_[place] = True
+                column, its_weight = column[~missing], weight[~missing]
+                if not len(column):
+                    continue
+            parts = self._parts(its_weight.sum(), count)
             levels = np.concatenate([LEVELS, MIDDLES, np.linspace(0.0, 1.0, parts + 1)])
-            found = weighted_quantiles(numbers[seen, place], weight[seen], levels)
+            found = weighted_quantiles(column, its_weight, levels).astype(np.float64)
             few, typical, ranked = np.split(found, np.cumsum([len(LEVELS), len(MIDDLES)]))
             self.median_[place], self.scale_[place] = median, scale = median_and_scale(few)
             clipped = self._clipped(typical, median, scale)
@@ -390,7 +395,6 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             knots = np.unique(ranked)
             if len(knots) > 2:
                 self.knots_[place] = knots
-        self.has_missing_ = missing.any(0)
 
     def _parts(self, rows: float, columns: int) -> int:
         """Into how many parts a number's ranks are divided; below 2 there are none."""
@@ -443,24 +447,44 @@ class TableEncoder(TransformerMixin, BaseEstimator):
 
     def _scaled(self, numbers: Array) -> Array:
         """Numbers of mean 0, that for what is missing, and a column that says where: (n, p) -> (n, p + m)"""
+        moved = np.empty_like(numbers)
+        statistics = [each.astype(np.float64) for each in (self.median_, self.scale_, self.mean_, self.deviation_)]
+        rows = max(1, BLOCK // max(1, numbers.shape[1]))
+        for start in range(0, len(numbers), rows):  # blocks that stay in the cache
+            at = slice(start, start + rows)
+            median, scale, mean, deviation = statistics
+            part = self._clipped(numbers[at].astype(np.float64), median, scale)
+            part -= mean
+            part /= deviation
+            moved[at] = part
         missing = np.isnan(numbers)
-        clipped = self._clipped(numbers, self.median_, self.scale_)
-        moved = np.where(missing, 0.0, (clipped - self.mean_) / self.deviation_)
+        np.copyto(moved, 0.0, where=missing)
         ranks = [
             np.interp(numbers[:, place], knots, np.linspace(-WIDTH, WIDTH, len(knots)))
             for place, knots in enumerate(self.knots_)
             if len(knots)
         ]
-        return np.column_stack([moved, *(np.nan_to_num(each) for each in ranks), missing[:, self.has_missing_]])
+        if not ranks and not self.has_missing_.any():
+            return moved
+        parts = [moved, *(np.nan_to_num(each) for each in ranks), missing[:, self.has_missing_]]
+        return np.column_stack(parts).astype(numbers.dtype, copy=False)
 
     def _clipped(self, numbers: Array, median: Any, scale: Any) -> Array:
-        """Numbers in robust deviations from their median, the stray ones drawn in."""
+        """Numbers in robust deviations from their median, the stray ones drawn in. Changes `numbers`, float64."""
         with np.errstate(over="ignore"):  # the differences of huge numbers
-            moved = (numbers - median) / scale
+            numbers -= median
+            numbers /= scale
         if self.clip is None:
-            return moved
-        moved = np.clip(moved, -1e9, 1e9)  # whose fourth powers are finite
-        return moved / np.sqrt(np.hypot(1.0, np.square(moved / self.clip)))
+            return numbers
+        np.minimum(numbers, 1e9, out=numbers)  # whose fourth powers are finite
+        np.maximum(numbers, -1e9, out=numbers)
+        powers = np.square(numbers / self.clip)
+        powers *= powers
+        powers += 1.0
+        np.sqrt(powers, out=powers)
+        np.sqrt(powers, out=powers)
+        numbers /= powers
+        return numbers
 
     def _output_names(self) -> list[Any]:
         inputs = self._input_names()

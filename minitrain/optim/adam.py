@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from minitrain.errors import InvalidArgumentError
-from minitrain.optim.base import REGISTRY, Optimizer, missing_mass, moving_average, moving_square
+from minitrain.optim.base import REGISTRY, Optimizer, called, missing_mass, moving_average, moving_square
 
 
 @REGISTRY.register()
@@ -48,6 +48,32 @@ class Adam(Optimizer):
     def _at(self, rate: Any, step: int, dtype: np.dtype[Any]) -> Any:
         mass, square_mass = (missing_mass(beta, step, dtype) for beta in (self.beta_1, self.beta_2))
         return rate * np.sqrt(square_mass) / mass
+
+    def emit(self, emitter: Any, step: Any, w: Any, g: Any, slots: list[Any], spare: list[Any]) -> bool:
+        if type(self).update is not Adam.update or self.amsgrad:
+            return False
+        (m, v), (a, _) = slots, spare
+        rate, epsilon, new, new_square = (
+            np.array(each, w.dtype) for each in (0.0, self.epsilon, 1.0 - self.beta_1, 1.0 - self.beta_2)
+        )
+
+        def correct() -> None:
+            rate[...] = self._at(step.number[()], step.count, w.dtype)
+
+        emitter.line(f"{emitter.name(correct)}()")
+        called(emitter, np.subtract, g, m, a)
+        called(emitter, np.multiply, a, new, a)
+        called(emitter, np.add, m, a, m)
+        called(emitter, np.multiply, g, g, a)
+        called(emitter, np.subtract, a, v, a)
+        called(emitter, np.multiply, a, new_square, a)
+        called(emitter, np.add, v, a, v)
+        called(emitter, np.sqrt, v, a)
+        called(emitter, np.add, a, epsilon, a)
+        called(emitter, np.divide, m, a, a)
+        called(emitter, np.multiply, a, rate, a)
+        called(emitter, np.subtract, w, a, w)
+        return True
 
     def update(self, w: Any, g: Any, slots: list[Any], rate: float, step: int, spare: list[Any]) -> None:
         m, v, *largest = slots

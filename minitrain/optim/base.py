@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import warnings
 from collections.abc import Iterable, Sequence
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -143,10 +144,10 @@ class Optimizer(Configurable):
         """
         raise NotImplementedError(f"{type(self).__name__} must define update(w, g, slots, rate, step, spare).")
 
-    def emit(self, emitter: Any, w: Array, g: Array, rate: Array, spare: Array) -> bool:
-        """Write source for `update` into a program, where that is a line or two; False leaves it to a call.
+    def emit(self, emitter: Any, step: Update, w: Array, g: Array, slots: list[Array], spare: list[Array]) -> bool:
+        """Write source into a program that does as `update`, for few weights, where calls cost; False leaves it so.
 
-        `rate` has no axes; the slots are not at hand.
+        `step.number` is the learning rate, of no axes, `step.count` the number of the step.
         """
         return False
 
@@ -612,6 +613,7 @@ class Update(Effect):
         self.optimizer = optimizer
         self.variables = list(variables)
         self.has_gradient = [g is not None for g in grads]
+        self.factors: list[Any] | None = None  # of the weights that are added to their gradients; (models,) in a stack
         self.flat: Array = None  # where the program puts the gradients
         self._version = optimizer._version
         self._spare: list[Array] | None = None  # for weights so few that one block holds them
@@ -624,7 +626,18 @@ class Update(Effect):
         """The variables and all of the optimizer's state."""
         return [*self.variables, *self.optimizer.variables]
 
+    def penalized(self, factors: list[float] | None) -> Any:
+        size = sum(each._peek().size for each in self.variables)
+        if factors is None:  # of many weights the products are better made one by one
+            return self.variables if all(self.has_gradient) and size <= SMALL and self.factors is None else ()
+        made = copy(self)
+        made.factors = factors
+        return made
+
     def __call__(self, arrays: list[Array]) -> None:
+        if self.factors is not None:
+            weights = [each._peek() for each in self.variables]
+            arrays = [g + spread(f, w) * w for g, f, w in zip(arrays, self.factors, weights, strict=True)]
         given = iter(arrays)
         self.optimizer.apply([Tensor(next(given)) if has else None for has in self.has_gradient], self.variables)
 
@@ -658,7 +671,12 @@ class Update(Effect):
             return None
         pack = optimizer._packs[0][0]
         self.flat = np.empty_like(pack.buffer)
-        self._number = np.empty((), self.flat.dtype)  # the learning rate, where it is one that stays
+        self.number = np.empty((), self.flat.dtype)  # the learning rate, where it is one that stays
+        self.factor = np.empty((), self.flat.dtype)  # what weight decay takes off then
+        if self.factors is not None:
+            weights = [each._peek() for each in self.variables]
+            parts = [np.broadcast_to(spread(f, w), w.shape) for f, w in zip(self.factors, weights, strict=True)]
+            self._penalty = np.concatenate([each.reshape(-1) for each in parts])
         return [
             self.flat[place].reshape(variable._peek().shape)
             for place, variable in zip(pack.slices, self.variables, strict=True)
@@ -667,19 +685,42 @@ class Update(Effect):
     def stacked(self, effects: Sequence[Any], stack: Stack) -> Effect:
         whole = together([each.optimizer for each in effects], stack)
         members = zip(*(each.variables for each in effects), strict=True)
-        return Update(whole, [stack.variable(each) for each in members], [has or None for has in self.has_gradient])
+        made = Update(whole, [stack.variable(each) for each in members], [has or None for has in self.has_gradient])
+        if any(each.factors is not None for each in effects):
+            given = [each.factors or [0.0] * len(self.variables) for each in effects]
+            made.factors = [np.array(each) for each in zip(*given, strict=True)]
+        return made
 
     def emit(self, emitter: Any, slots: list[Any]) -> bool:
         if self.flat is None:
             return False
-        w = self.optimizer._packs[0][0].buffer
-        is_plain = self.optimizer.weight_decay is None and not self._begins
-        is_short = self._form == "number" and is_plain and w.size <= SMALL
-        if is_short and self.optimizer.emit(emitter, w, self.flat, self._number, np.empty_like(w)):
-            emitter.line(f"{emitter.name(self, 'update')}.count += 1")
-        else:
+        for each, stem in ((self.optimizer._packs[0][0].buffer, "w"), (self.flat, "g")):
+            emitter.name(each, stem)
+        if self.factors is not None:
+            moved = np.empty_like(self.flat)
+            called(emitter, np.multiply, self.optimizer._packs[0][0].buffer, self._penalty, moved)
+            called(emitter, np.add, self.flat, moved, self.flat)
+        if not self._emit_step(emitter):
             emitter.line(f"{emitter.name(self.step, 'update')}()")
         return True
+
+    def _emit_step(self, emitter: Any) -> bool:
+        """Write the optimizer's own source, if it has one that holds here: without a call in the program."""
+        optimizer = self.optimizer
+        variables, packs = optimizer._packs[0]
+        w, slots = variables.buffer, [packs[name].buffer for name in optimizer.slot_names]
+        if self._form != "number" or self._begins or w.size > SMALL:
+            return False
+        lines, comments = list(emitter.lines), list(emitter.comments)
+        emitter.line(f"{emitter.name(self, 'update')}.count += 1")
+        spare = [np.empty_like(w) for _ in range(2)]
+        if optimizer.weight_decay is not None:
+            called(emitter, np.multiply, w, self.factor, spare[0])
+            called(emitter, np.subtract, w, spare[0], w)
+        if optimizer.emit(emitter, self, w, self.flat, slots, spare):
+            return True
+        emitter.lines[:], emitter.comments[:] = lines, comments
+        return False
 
     def begin(self) -> None:
         if self.flat is None:
@@ -691,7 +732,8 @@ class Update(Effect):
         self.count = self.optimizer._step_number()
         self._rate = None if self._form == "moving" else self.optimizer._rate()
         if self._form == "number":
-            self._number[...] = self._rate
+            self.number[...] = self._rate
+            self.factor[...] = self._rate * (self.optimizer.weight_decay or 0.0)
         if self._spare is None and self._w.size <= SMALL:
             self._spare = [np.empty_like(self._w) for _ in range(2)]
 
@@ -737,6 +779,18 @@ class MomentOptimizer(Optimizer):
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.epsilon = epsilon
+
+
+def spread(factor: Any, w: Array) -> Array:
+    """A number in the dtype of weights, or one for each model of a stack of them, (models, 1, ...)."""
+    factor = np.asarray(factor, w.dtype)
+    return factor.reshape(-1, *(1,) * (w.ndim - 1)) if factor.ndim else factor
+
+
+def called(emitter: Any, ufunc: np.ufunc, *arrays: Array) -> None:
+    """Add a line that calls a ufunc; the last array is what it writes into."""
+    *given, out = [emitter.name(each, "u") for each in arrays]
+    emitter.line(f"{emitter.name(ufunc)}({', '.join(given)}, out={out})")
 
 
 def moving_average(held: Array, new: Array, decay: float, spare: Array) -> None:

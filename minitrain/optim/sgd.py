@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from minitrain.errors import InvalidArgumentError
-from minitrain.optim.base import REGISTRY, Optimizer, scalar
+from minitrain.optim.base import REGISTRY, Optimizer, called, scalar
 
 
 @REGISTRY.register()
@@ -32,12 +32,23 @@ class SGD(Optimizer):
         self.nesterov = nesterov
         self.slot_names = ("momentum",) if momentum else ()
 
-    def emit(self, emitter: Any, w: Any, g: Any, rate: Any, spare: Any) -> bool:
-        if self.slot_names or type(self).update is not SGD.update:
+    def emit(self, emitter: Any, step: Any, w: Any, g: Any, slots: list[Any], spare: list[Any]) -> bool:
+        if type(self).update is not SGD.update:
             return False
-        named = [emitter.name(each, stem) for each, stem in ((w, "w"), (g, "g"), (rate, "rate"), (spare, "s"))]
-        emitter.line("{m}({1}, {2}, {3})".format(*named, m=emitter.name(np.multiply)))
-        emitter.line("{s}({0}, {3}, {0})".format(*named, s=emitter.name(np.subtract)))
+        move, ahead = spare
+        called(emitter, np.multiply, g, step.number, move)
+        if not slots:
+            called(emitter, np.subtract, w, move, w)
+            return True
+        (velocity,) = slots
+        momentum = np.array(self.momentum, w.dtype)
+        called(emitter, np.multiply, velocity, momentum, velocity)
+        called(emitter, np.subtract, velocity, move, velocity)
+        if self.nesterov:
+            called(emitter, np.multiply, velocity, momentum, ahead)
+            called(emitter, np.subtract, ahead, move, ahead)
+            velocity = ahead
+        called(emitter, np.add, w, velocity, w)
         return True
 
     def update(self, w: Any, g: Any, slots: list[Any], rate: float, step: int, spare: list[Any]) -> None:

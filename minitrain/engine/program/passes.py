@@ -1,18 +1,19 @@
 """Passes over a recording: drop what nobody needs or changes nothing, fold what is constant, share what is repeated.
 
 Each takes a recording and gives how many statements it removed. Writes, effects and draws are never dropped, merged or
-moved.
+moved. What the gradients of penalties add is left to the update that takes them.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
 
 from minitrain.engine.program.record import Recording, Statement
 
-__all__ = ["drop_identities", "drop_unneeded", "fold_constants", "share_repeated"]
+__all__ = ["drop_identities", "drop_unneeded", "fold_constants", "move_penalties", "share_repeated"]
 
 FOLDED = 1 << 20  # elements up to which a constant is worth keeping
 
@@ -124,4 +125,43 @@ def _unchanged(recording: Recording, statement: Statement) -> int | None:
             and bool((ones == 1).all())
         ):
             return number
+    return None
+
+
+def move_penalties(recording: Recording) -> int:
+    """Let an update add those parts of gradients that are a number times the weights: for all weights in one go.
+
+    Such are the gradients of L2 penalties.
+    """
+    makers = {number: each for each in recording.statements for number in each.outputs}
+    uses = Counter(number for each in recording.statements for number in each.inputs)
+    moved = 0
+    for statement in recording.statements:
+        variables = statement.target.penalized(None) if statement.kind == "effect" else ()
+        inputs, factors = list(statement.inputs), [0.0] * len(variables)
+        for place, variable in enumerate(variables):
+            add = makers.get(inputs[place])
+            if add is None or add.kind != "op" or add.primitive.name != "add" or uses[inputs[place]] != 1:
+                continue
+            for rest, part in (add.inputs, add.inputs[::-1]):
+                factor = _multiple(recording, makers.get(part), makers, variable)
+                if factor is not None and recording.shapes[rest] == recording.shapes[inputs[place]]:
+                    inputs[place], factors[place] = rest, factor
+                    moved += 1
+                    break
+        if any(factors):
+            statement.inputs = tuple(inputs)
+            statement.target = statement.target.penalized(factors)
+    return moved
+
+
+def _multiple(recording: Recording, made: Statement | None, makers: dict[int, Statement], variable: Any) -> Any:
+    """The number by which an operation multiplies the value of a variable; None where it does something else."""
+    if made is None or made.kind != "op" or made.primitive.name != "multiply":
+        return None
+    for factor, value in (made.inputs, made.inputs[::-1]):
+        read, constant = makers.get(value), recording.constants.get(factor)
+        if read is not None and read.kind == "read" and read.target is variable:
+            if constant is not None and constant.size == 1:
+                return float(constant.reshape(()))
     return None

@@ -17,7 +17,13 @@ import numpy as np
 
 from minitrain.engine.packing import Pack
 from minitrain.engine.program.emit import Emitter
-from minitrain.engine.program.passes import drop_identities, drop_unneeded, fold_constants, share_repeated
+from minitrain.engine.program.passes import (
+    drop_identities,
+    drop_unneeded,
+    fold_constants,
+    move_penalties,
+    share_repeated,
+)
 from minitrain.engine.program.record import Effect, Recording
 from minitrain.errors import TapeError
 
@@ -32,6 +38,7 @@ def optimized(recording: Recording) -> Recording:
     fold_constants(recording)
     drop_identities(recording)
     share_repeated(recording)
+    move_penalties(recording)
     drop_unneeded(recording)
     return recording
 

@@ -70,6 +70,13 @@ class Effect:
 
         return Each(effects)
 
+    def penalized(self, factors: list[float] | None) -> Any:
+        """For an update: with these numbers, one a variable, times the weights added to the gradients.
+
+        None asks for the variables, in the order of the values that it takes; there are none if it cannot do so.
+        """
+        return ()
+
     def begin(self) -> None:
         """Called before a program runs."""
 

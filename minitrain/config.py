@@ -10,16 +10,18 @@ from minitrain.errors import InvalidArgumentError
 
 __all__ = [
     "PhysicalDevice",
+    "blas_threads",
     "dtype_policy",
     "epsilon",
     "floatx",
     "list_physical_devices",
+    "set_blas_threads",
     "set_dtype_policy",
     "set_epsilon",
     "set_floatx",
 ]
 
-_settings: dict[str, object] = {"floatx": "float32", "epsilon": 1e-7, "policy": None}
+_settings: dict[str, object] = {"floatx": "float32", "epsilon": 1e-7, "policy": None, "threads": "auto"}
 
 
 def floatx() -> str:
@@ -56,6 +58,22 @@ def set_dtype_policy(policy: Any) -> None:
     """Set the policy of new layers: a `DTypePolicy`, its name such as "float64", or None for that of `floatx` again."""
     _settings["policy"] = None if policy is None else DTypePolicy(getattr(policy, "name", policy)).name
     Changes.count += 1
+
+
+def blas_threads() -> int | str | None:
+    """How many threads BLAS has while a model trains: "auto" by default. See `set_blas_threads`."""
+    return _settings["threads"]  # type: ignore[return-value]  # as it was set
+
+
+def set_blas_threads(threads: int | str | None) -> None:
+    """Set how many threads BLAS has while `fit` trains a model in the main thread, which needs threadpoolctl.
+
+    "auto": one for models whose products are small, all for others. A number: as many. None: whatever BLAS has.
+    """
+    is_count = isinstance(threads, int) and not isinstance(threads, bool) and threads > 0
+    if not (is_count or threads is None or threads == "auto"):
+        raise InvalidArgumentError(f"`threads` must be a positive integer, 'auto' or None, received {threads!r}.")
+    _settings["threads"] = threads
 
 
 class PhysicalDevice(NamedTuple):

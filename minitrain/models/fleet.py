@@ -27,6 +27,7 @@ from minitrain.ops.random import Generator, get_global_generator, set_global_gen
 from minitrain.training.callbacks import Backup, CallbackList
 from minitrain.training.data import Batch, Table, is_table, need_count
 from minitrain.training.loggers import History
+from minitrain.training.threads import threads_for
 
 
 class Member:
@@ -219,19 +220,20 @@ class Fleet:
         members = self._members(table, held, rows, validation_rows, seeds, callbacks, epochs)
         groups = groups_of(members, table.batch_size)
         try:
-            for epoch in range(epochs):
-                going = [each for each in members if not each.model.stop_training]
-                if len(going) < sum(len(each.members) for each in groups):
-                    groups = groups_of(going, table.batch_size)
-                for group in groups:
-                    group.train(table, epoch)
-                    for each in group.members:
-                        each.model._held_metrics = each.model._own_metrics()
-                    if held is not None:
-                        group.test(held)
-                    group.stack.store()
-                for each in going:
-                    each.hooks.call("on_epoch_end", epoch, each.logs)
+            with threads_for(self.models[0]._largest_product(table)):
+                for epoch in range(epochs):
+                    going = [each for each in members if not each.model.stop_training]
+                    if len(going) < sum(len(each.members) for each in groups):
+                        groups = groups_of(going, table.batch_size)
+                    for group in groups:
+                        group.train(table, epoch)
+                        for each in group.members:
+                            each.model._held_metrics = each.model._own_metrics()
+                        if held is not None:
+                            group.test(held)
+                        group.stack.store()
+                    for each in going:
+                        each.hooks.call("on_epoch_end", epoch, each.logs)
         finally:
             for group in groups:
                 group.stack.store()

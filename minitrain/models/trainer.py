@@ -32,6 +32,7 @@ from minitrain.training.callbacks import CallbackList
 from minitrain.training.data import Batch, Endless, Shuffled, Table, batches_of, need_count
 from minitrain.training.loggers import History
 from minitrain.training.objective import Measures, Objective
+from minitrain.training.threads import threads_for
 from minitrain.utils import pack_x_y_sample_weight, unpack_x_y_sample_weight
 
 Results = dict[str, float]
@@ -334,24 +335,25 @@ class Trainer:
         start, done = hooks.resume(initial_epoch)
         ongoing = Endless(batches) if steps_per_epoch else None
         try:
-            for epoch in range(start, epochs):
-                if self.stop_training:
-                    break
-                if not done:
-                    self.reset_metrics()
-                    hooks.call("on_epoch_begin", epoch, {})
-                source = iter(batches) if ongoing is None else _some(ongoing, steps_per_epoch)
-                logs = self._train_epoch(source, hooks, epoch, done)
-                done = 0
-                self._held_metrics = self._own_metrics()
-                if validation is not None and _is_due(epoch, validation_freq):
-                    results = self._test_epoch(validation, validation_steps, hooks)
-                    logs.update({f"val_{name}": value for name, value in results.items()})
-                logs = dict(sorted(logs.items()))
-                hooks.call("on_epoch_end", epoch, logs)
-                hooks.back_up(epoch + 1, 0)
-                if ongoing is not None and ongoing.has_ended:
-                    break
+            with threads_for(self._largest_product(batches)):
+                for epoch in range(start, epochs):
+                    if self.stop_training:
+                        break
+                    if not done:
+                        self.reset_metrics()
+                        hooks.call("on_epoch_begin", epoch, {})
+                    source = iter(batches) if ongoing is None else _some(ongoing, steps_per_epoch)
+                    logs = self._train_epoch(source, hooks, epoch, done)
+                    done = 0
+                    self._held_metrics = self._own_metrics()
+                    if validation is not None and _is_due(epoch, validation_freq):
+                        results = self._test_epoch(validation, validation_steps, hooks)
+                        logs.update({f"val_{name}": value for name, value in results.items()})
+                    logs = dict(sorted(logs.items()))
+                    hooks.call("on_epoch_end", epoch, logs)
+                    hooks.back_up(epoch + 1, 0)
+                    if ongoing is not None and ongoing.has_ended:
+                        break
         finally:
             self._held_metrics = None
         if self.optimizer.use_ema:
@@ -362,6 +364,12 @@ class Trainer:
     def _batches(self, *data: Any, **options: Any) -> Any:
         """The batches of data, in this model's dtype."""
         return batches_of(*data, **options, dtype=self._numpy_dtype, strings=self._takes_any_input)
+
+    def _largest_product(self, batches: Any) -> float:
+        """How many multiplications the largest matrix product of a step has; infinity where that is not known."""
+        if not isinstance(batches, Table):
+            return float("inf")
+        return batches.batch_size * max((each._peek().size for each in self.trainable_variables), default=0)
 
     def _look_at(self, batches: Table) -> None:
         """Build the model on a row, and look at its outputs and the targets, before anything is trained."""

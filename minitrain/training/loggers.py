@@ -207,7 +207,7 @@ class ProgressBar(Callback):
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         said = {key: f"{value:.4g}" for key, value in (logs or {}).items()}
         if self._bar is not None:
-            self._bar.set_postfix(said)
+            self._bar.set_postfix(said, refresh=False)  # `close` draws it
             self._bar.close()
             self._bar = None
         else:

@@ -79,6 +79,8 @@ class Metric(Configurable):
         super().__init_subclass__(**kwargs)
         if "update_state" in vars(cls):
             cls.update_state = _noticed(cls.update_state)  # type: ignore[method-assign]
+        if "result" in vars(cls):
+            cls.result = _apart(cls.result)  # type: ignore[method-assign]
 
     def update_state(self, *args: Any, **kwargs: Any) -> None:
         """Add a batch."""
@@ -191,6 +193,20 @@ def _noticed(update: Callable[..., None]) -> Callable[..., None]:
         trail.recorder.effect(NewBatch(self, update, (args, kwargs)), tensors)
 
     return update_state
+
+
+def _apart(result: Callable[..., Any]) -> Callable[..., Any]:
+    """`result` that stays out of the program of a training step: it is read again when the program has run."""
+
+    @functools.wraps(result)
+    def read(self: Any) -> Any:
+        trail = STATE.trail
+        if trail is None or trail.recorder is None or not trail.recorder.is_lenient:
+            return result(self)
+        with trail.recorder.aside():
+            return result(self)
+
+    return read
 
 
 def value_of(x: Any) -> Array:

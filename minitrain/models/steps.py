@@ -1,7 +1,7 @@
 """Steps: how a model runs its own steps as programs, recorded at the first two batches of a shape and replayed after.
 
-A step that cannot be replayed is run as Python from then on, after one warning. Training on a table gathers its batches
-inside the program, many in one go.
+A step that cannot be replayed is run as Python from then on, after one warning; one of the user's own, in silence.
+Training on a table gathers its batches inside the program, many in one go.
 """
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ from minitrain.engine.program.function import SIGNATURES, Trace
 from minitrain.engine.program.record import CannotReplay, Effect
 from minitrain.engine.program.stack import Stack
 from minitrain.engine.tensor import Tensor
+from minitrain.engine.trail import STATE
 from minitrain.metrics.base import Metric
 
 PATIENCE = 1  # steps of a shape by Python first: one that does not come again is not worth a recording
+TRIES = 8  # recordings of a step of one's own that never does the same, such as one that counts its calls
 GO = 0.05  # seconds between two signs of progress
 
 
@@ -118,12 +120,14 @@ class Steps:
     def __init__(self) -> None:
         self.traces: OrderedDict[Any, Trace] = OrderedDict()
         self.has_failed = False
+        self.own_tries = 0  # recordings of steps of one's own since the last that led to a program
         self.is_rowwise: bool | None = None  # whether rows of a batch cannot influence each other, once that is known
 
     def forget(self) -> None:
         """Drop all programs, as after a new `compile`."""
         self.traces.clear()
         self.has_failed = False
+        self.own_tries = 0
         self.is_rowwise = None
 
     def __copy__(self) -> Steps:
@@ -181,6 +185,43 @@ class Steps:
             return []
 
         self._record(trace, call, arrays, lambda: step(batch))
+
+    def run_own(self, model: Any, kind: str, step: Callable[[Any], Any], batch: Any) -> Callable[[], Any]:
+        """A step of the user's own, which gives a dict of results, replayed where that can be.
+
+        Gives a function that gives the results: those of metrics are computed when they are asked for.
+        """
+        leaves = nest.flatten(batch)
+        unfit = any(each.dtype.kind not in "fiub" for each in leaves)
+        if unfit or self.own_tries > TRIES or not model._can_replay():
+            found = step(batch)
+            return lambda: found
+        trace = self.trace_of(f"own {kind}", batch)
+        if trace.is_ready:
+            program = trace.take()
+            arrays = program.run(*leaves)
+            trace.give(program)
+            return lambda: _results(model, trace.structure, arrays)
+        given: Any = None
+        is_done = False
+
+        def call(*tensors: Tensor) -> list[Tensor]:
+            nonlocal given, is_done
+            given = step(nest.pack_sequence_as(batch, list(tensors)))
+            is_done = True
+            trace.structure, outputs = _plan(model, given, {id(each) for each in tensors})
+            return outputs
+
+        self.own_tries += 1
+        version = model._version
+        try:
+            trace.record(call, [Tensor(each.copy()) for each in leaves], is_lenient=True)
+        except CannotReplay:
+            self.own_tries = TRIES + 1  # such steps take values out as they like: no warning
+            given = given if is_done else step(batch)
+        if trace.is_ready:  # a step that sets attributes, to count its calls say, is one for Python
+            self.own_tries = 0 if model._version == version else TRIES + 1
+        return lambda: given
 
     def _record(self, trace: Trace, call: Any, arrays: list[Any], eager: Callable[[], Any]) -> Any:
         """Record a call; where it cannot be replayed, do it without recording, if it has changed nothing yet."""
@@ -263,6 +304,34 @@ class Steps:
             self._fail(error)
             return model.predict_step(x)
         return _packed(trace, [each.copy() for each in found])
+
+
+def _plan(model: Any, given: Any, inputs: set[int]) -> tuple[Any, list[Tensor]]:
+    """How results come about in a replay, and the Tensors among them that the program gives.
+
+    A name maps to the place of a Tensor, or to None for what is read from the metric of that name. Raises CannotReplay
+    for what is neither.
+    """
+    trail = STATE.trail
+    moving = trail.recorder.records.moving if trail is not None and trail.recorder is not None else inputs
+    known = model.get_metrics_result()
+    plan: dict[str, int | None] = {}
+    outputs: list[Tensor] = []
+    for name, each in given.items() if isinstance(given, dict) else ():
+        if isinstance(each, Tensor) and id(each) in moving:
+            plan[name] = len(outputs)
+            outputs.append(each)
+        elif name in known and not isinstance(each, dict):
+            plan[name] = None
+        else:
+            raise CannotReplay(f"The result {name!r} of the step is no Tensor that it computes, and no metric's.")
+    return plan, outputs
+
+
+def _results(model: Any, plan: dict[str, int | None], arrays: list[Any]) -> dict[str, Any]:
+    """The results of a replay, as the step would have given them."""
+    known = model.get_metrics_result() if None in plan.values() else {}
+    return {name: known[name] if place is None else Tensor(arrays[place]) for name, place in plan.items()}
 
 
 def _packed(trace: Trace, found: list[Any]) -> Any:

@@ -404,7 +404,9 @@ class Trainer:
                 if place % every == 0:
                     hooks.call("on_train_batch_begin", place, {})
                 if is_own:
-                    logs = _numbers(self.train_step(pack_x_y_sample_weight(*batch)))
+                    results = self._steps.run_own(self, "train", self.train_step, pack_x_y_sample_weight(*batch))
+                    if reading:
+                        logs = _numbers(results())
                 else:
                     self._steps.run(self, "train", self._train_on, batch)
                     if self._known is None:
@@ -417,6 +419,8 @@ class Trainer:
                 hooks.advance(1)
                 if self.stop_training:
                     break
+            if is_own and place >= first:
+                logs = _numbers(results())
             if place >= first and (place + 1) % every:
                 hooks.call("on_train_batch_end", place, logs)
         finally:
@@ -463,13 +467,17 @@ class Trainer:
             if place % every == 0:
                 hooks.call("on_test_batch_begin", place, {})
             if is_own:
-                logs = _numbers(self.test_step(pack_x_y_sample_weight(*batch)))
+                outcome = self._steps.run_own(self, "test", self.test_step, pack_x_y_sample_weight(*batch))
+                if reading:
+                    logs = _numbers(outcome())
             else:
                 self._steps.run(self, "test", self._test_on, batch)
                 if reading:
                     logs = self.get_metrics_result()
             if (place + 1) % every == 0:
                 hooks.call("on_test_batch_end", place, logs)
+        if is_own and place >= 0:
+            logs = _numbers(outcome())
         if (place + 1) % every:
             hooks.call("on_test_batch_end", place, logs)
         results = dict(logs) if is_own else self.get_metrics_result()

@@ -7,7 +7,8 @@ them. Values are numbers; what is neither made by a statement nor an input is a 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -186,15 +187,21 @@ class Recorder:
     def effect(self, effect: Effect, tensors: Sequence[Tensor]) -> None:
         """Something else happens; it happens now too, unrecorded."""
         self.notes.append((len(self.records), "effect", effect, list(tensors), user_line()))
-        trail, STATE.trail = STATE.trail, None
-        home, STATE.home = STATE.home, None
-        try:
+        with self.aside():
             effect.begin()
             effect([each._array for each in tensors])
             effect.end()
+        self.trail.reads.clear()
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Within this `with` block nothing is recorded."""
+        trail, STATE.trail = STATE.trail, None
+        home, STATE.home = STATE.home, None
+        try:
+            yield
         finally:
             STATE.trail, STATE.home = trail, home
-            self.trail.reads.clear()
 
     def leave(self, tensor: Tensor, way: str) -> None:
         """A value is taken out of the program, which could then not be replayed."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from minitrain.dtypes import DTypePolicy, as_dtype
+from minitrain.engine.program.function import Function
 from minitrain.engine.trail import Changes
 from minitrain.errors import InvalidArgumentError
 
@@ -14,7 +15,9 @@ __all__ = [
     "dtype_policy",
     "epsilon",
     "floatx",
+    "functions_run_eagerly",
     "list_physical_devices",
+    "run_functions_eagerly",
     "set_blas_threads",
     "set_dtype_policy",
     "set_epsilon",
@@ -74,6 +77,16 @@ def set_blas_threads(threads: int | str | None) -> None:
     if not (is_count or threads is None or threads == "auto"):
         raise InvalidArgumentError(f"`threads` must be a positive integer, 'auto' or None, received {threads!r}.")
     _settings["threads"] = threads
+
+
+def run_functions_eagerly(run_eagerly: bool) -> None:
+    """Let what `minitrain.function` has made run as the Python that it was made of, for debugging."""
+    Function.runs_eagerly = bool(run_eagerly)
+
+
+def functions_run_eagerly() -> bool:
+    """Whether functions run as Python."""
+    return Function.runs_eagerly
 
 
 class PhysicalDevice(NamedTuple):

@@ -363,3 +363,40 @@ def test_two_threads_train_by_one_function():
         each.join()
     np.testing.assert_allclose(v, np.full(50, -3.03), rtol=1e-4)
     assert int(optimizer.iterations) == 303
+
+
+def test_an_input_signature_makes_tensors_of_what_is_given():
+    seen = []
+
+    @mt.function(input_signature=[mt.TensorSpec([None, 2], "float32"), mt.TensorSpec([], "float32")])
+    def scaled(x, factor):
+        seen.append(x.dtype)
+        return x * factor
+
+    for rows, factor in ((1, 2), (1, 3.0), (1, np.float32(4.0)), (5, 5)):
+        found = scaled(np.ones((rows, 2)), factor)
+        np.testing.assert_array_equal(found, np.full((rows, 2), factor, "float32"))
+    assert len(seen) == 3  # twice for one row, whatever the factor, and once for five
+    with pytest.raises(ValueError, match="shape"):
+        scaled(np.ones((2, 3)), 1.0)
+    with pytest.raises(TypeError, match="float32"):
+        scaled(mt.ones((2, 2), "float64"), 1.0)
+    with pytest.raises(ValueError, match="2 entries"):
+        scaled(np.ones((2, 2)))
+
+
+def test_functions_run_as_python_while_config_says_so():
+    seen = []
+
+    @mt.function
+    def noted(x):
+        seen.append(float(x))
+        return x * 2.0
+
+    mt.config.run_functions_eagerly(True)
+    try:
+        assert mt.config.functions_run_eagerly()
+        assert [float(noted(mt.constant(each))) for each in (1.0, 2.0, 3.0)] == [2.0, 4.0, 6.0]
+    finally:
+        mt.config.run_functions_eagerly(False)
+    assert seen == [1.0, 2.0, 3.0]

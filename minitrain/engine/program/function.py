@@ -15,11 +15,13 @@ from typing import Any
 import numpy as np
 
 from minitrain import nest
+from minitrain.engine.convert import convert_to_tensor
 from minitrain.engine.program.program import Program, optimized
 from minitrain.engine.program.record import CannotReplay, Changes, Recorder, Recording
 from minitrain.engine.tensor import Tensor, TensorLike
 from minitrain.engine.trail import STATE
 from minitrain.engine.variable import Variable
+from minitrain.errors import DTypeError, InvalidArgumentError, ShapeError
 
 __all__ = ["Function", "Trace", "function"]
 
@@ -119,8 +121,11 @@ def _plain(value: Any) -> Any:
 class Function:
     """What `function` makes: called as the Python function is, recorded for each signature, then replayed."""
 
-    def __init__(self, python_function: Callable[..., Any]) -> None:
+    runs_eagerly = False  # all of them: see `config.run_functions_eagerly`
+
+    def __init__(self, python_function: Callable[..., Any], input_signature: Any = None) -> None:
         self.python_function = python_function
+        self.input_signature = input_signature
         self._traces: OrderedDict[Any, tuple[Trace, list[Any]]] = OrderedDict()
         self._methods: dict[int, Function] = {}  # by the id of the object that the method belongs to
         functools.update_wrapper(self, python_function)
@@ -136,12 +141,14 @@ class Function:
             def bound(*args: Any, **kwargs: Any) -> Any:
                 return method(reference(), *args, **kwargs)
 
-            found = self._methods[id(instance)] = Function(bound)
+            found = self._methods[id(instance)] = Function(bound, self.input_signature)
             weakref.finalize(instance, self._methods.pop, id(instance), None)
         return found
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if STATE.trail is not None or STATE.home is not None or STATE.checking:
+        if self.input_signature is not None:
+            args = self._as_signed(args, kwargs)
+        if self.runs_eagerly or STATE.trail is not None or STATE.home is not None or STATE.checking:
             return self.python_function(*args, **kwargs)  # part of what an outer tape or program records
         is_flat = not kwargs
         for each in args:
@@ -167,6 +174,17 @@ class Function:
                 trace.give(program)
             return _packed(trace.structure, [Tensor(each) for each in arrays])
         return self._recorded(trace, leaves, inputs, args, kwargs)
+
+    def _as_signed(self, args: Any, kwargs: Any) -> tuple[Any, ...]:
+        """The arguments as Tensors of the dtypes of the signature. Raises where they do not fit it."""
+        specs = tuple(self.input_signature)
+        if kwargs or len(args) != len(specs):
+            named = f" and {', '.join(kwargs)} by name" if kwargs else ""
+            raise InvalidArgumentError(
+                f"The function's `input_signature` has {len(specs)} entries: expected as many positional arguments, "
+                f"received {len(args)}{named}."
+            )
+        return tuple([nest.map_structure(_as_spec, spec, each) for spec, each in zip(specs, args, strict=True)])
 
     def _recorded(self, trace: Trace, leaves: list[Any], inputs: list[Any], args: Any, kwargs: Any) -> Any:
         """Call the Python function and record it."""
@@ -269,6 +287,16 @@ def _signature(leaves: list[Any]) -> tuple[list[Any], list[Any], list[Any]]:
     return inputs, key, kept
 
 
+def _as_spec(spec: Any, value: Any) -> Tensor:
+    """A value as a Tensor of the spec's dtype. Raises ShapeError where its shape does not fit."""
+    tensor = value if type(value) is Tensor else convert_to_tensor(value, spec.dtype)
+    if tensor.dtype != spec.dtype:
+        raise DTypeError(f"`input_signature` asks for dtype {spec.dtype.name}, received {tensor.dtype.name}.")
+    if not spec.shape.is_compatible_with(tensor.shape):
+        raise ShapeError(f"`input_signature` asks for shape {tuple(spec.shape)}, received {tuple(tensor.shape)}.")
+    return tensor
+
+
 def _structure(value: Any) -> str:
     return repr(nest.map_structure(lambda each: 0, value))
 
@@ -285,9 +313,12 @@ def function(
 
     Used as `tf.function` is, as a decorator with or without arguments, on functions and methods. Variables are read and
     written at every call, random operations draw afresh; Python's own effects, such as `print` and what is read from
-    globals, belong to the recording. `source()` shows the program. The other arguments are taken for TensorFlow's sake.
+    globals, belong to the recording. `source()` shows the program. `input_signature`: TensorSpecs for the arguments,
+    which become Tensors; sizes of None may differ from call to call. The other arguments are taken for TensorFlow's
+    sake.
 
-    Raises CannotReplay where the function takes a value out of a Tensor, to branch on it for example.
+    Raises CannotReplay where the function takes a value out of a Tensor, to branch on it for example, ShapeError or
+    DTypeError for arguments that do not fit `input_signature`.
 
     >>> @function
     ... def cube(x):
@@ -296,5 +327,5 @@ def function(
     [1.0, 8.0, 27.0]
     """
     if func is None:
-        return Function
-    return Function(func)
+        return functools.partial(Function, input_signature=input_signature)
+    return Function(func, input_signature)

@@ -30,7 +30,9 @@ CUSTOM.stackable = False  # the user's function expects cotangents of the output
 
 
 @CUSTOM.vjp()
-def _(xp: Any, g: Any, wanted: list[bool], out: Any, *inputs: Any, grad_fn: Any, variables: Any) -> list[Any]:
+def _(
+    xp: Any, g: Any, wanted: list[bool], out: Any, *inputs: Any, grad_fn: Any, variables: Any, computed: Any
+) -> list[Any]:
     recorded = isinstance(g[0], Tensor)
     cotangents = g if recorded else [Tensor(np.asarray(each)) for each in g]
     expected = len(inputs) - len(variables)
@@ -118,8 +120,11 @@ def record_custom(inputs: list[Any], variables: list[Variable], result: Any, gra
     computed = [as_tensor(each) for each in nest.flatten(result)]
     if trail is None or not (trail.everything or any(trail.marks(each) for each in read)):
         return nest.pack_sequence_as(result, computed)  # what it was computed from besides may be watched
+    if trail.recorder is not None:
+        trail.recorder.need_recorded(read, computed)
     outputs = tuple([Tensor(each._array, trail.token) for each in computed])
-    trail.records.append((CUSTOM, read, {"grad_fn": grad_fn, "variables": tuple(variables)}, outputs))
+    params = {"grad_fn": grad_fn, "variables": tuple(variables), "computed": tuple(computed)}
+    trail.records.append((CUSTOM, read, params, outputs))
     return nest.pack_sequence_as(result, list(outputs))
 
 

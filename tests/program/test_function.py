@@ -400,3 +400,42 @@ def test_functions_run_as_python_while_config_says_so():
     finally:
         mt.config.run_functions_eagerly(False)
     assert seen == [1.0, 2.0, 3.0]
+
+
+def test_custom_gradients_are_replayed():
+    weight = mt.Variable([2.0, 3.0])
+
+    @mt.custom_gradient
+    def clipped(x):
+        y = x * x * weight
+
+        def gradient(g, variables=None):
+            return mt.clip_by_value(g, -0.1, 0.1), [mt.reduce_sum(g * x * x, axis=0)]
+
+        return y, gradient
+
+    def python(x):
+        with mt.GradientTape() as tape:
+            tape.watch(x)
+            loss = mt.reduce_sum(clipped(x) ** 2)
+        return loss, *tape.gradient(loss, [x, weight])
+
+    replayed = mt.function(python)
+    for seed in range(5):
+        x = mt.constant(np.random.default_rng(seed).normal(size=(3, 2)).astype("float32"))
+        for mine, its in zip(replayed(x), python(x), strict=True):
+            np.testing.assert_array_equal(mine, its)
+        weight.assign_add([0.5, 0.5])
+    assert replayed.records > 3
+
+
+def test_what_is_recomputed_is_not_replayed():
+    @mt.function
+    def step(x):
+        with mt.GradientTape() as tape:
+            tape.watch(x)
+            y = mt.reduce_sum(mt.recompute_grad(lambda z: z * z)(x))
+        return tape.gradient(y, x)
+
+    with pytest.raises(mt.errors.TapeError, match="not recorded"):
+        step(mt.constant([1.0, 2.0]))

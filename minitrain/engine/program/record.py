@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minitrain.engine.primitive import ops
+from minitrain.engine.primitive import PRIMITIVES, ops
 from minitrain.engine.tensor import Tensor
 from minitrain.engine.trail import STATE, Changes, Record, Trail, refresh, user_line
 from minitrain.engine.variable import Variable
@@ -212,6 +212,21 @@ class Recorder:
                 "values out of what the function returns. `run_eagerly=True` runs the Python code every time."
             )
             error.is_library = way == LOOK_UP
+            self._refuse(error)
+
+    def _refuse(self, error: CannotReplay) -> None:
+        """Raise, or note for the end of the call."""
+        if not self.is_lenient:
+            raise error
+        self.error = self.error or error
+
+    def need_recorded(self, inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> None:
+        """Refuse what was computed of moving inputs where nothing was recorded, as in `recompute_grad`."""
+        moving = self.records.moving
+        if any(id(each) in moving for each in inputs) and not all(id(each) in moving for each in outputs):
+            error = CannotReplay(
+                f"What was computed at {user_line()} is not recorded: a program cannot compute it again."
+            )
             if not self.is_lenient:
                 raise error
             self.error = self.error or error
@@ -245,6 +260,11 @@ class Recording:
             given = tuple([self._number(each) for each in inputs])
             made = tuple([self._new(each) for each in (output if type(output) is tuple else (output,))])
             line = recorder.records.lines[place]
+            if "computed" in params:  # of a custom gradient, which a program has no more use for than for its results
+                for number, each in zip(made, params["computed"], strict=True):
+                    same = (self._number(each),), (number,)
+                    self.statements.append(Statement("op", *same, PRIMITIVES["identity"], {}, None, line))
+                continue
             self.statements.append(Statement("op", given, made, primitive, params, None, line, type(output) is tuple))
         while note is not None:
             self._note(note)

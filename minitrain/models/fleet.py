@@ -21,7 +21,7 @@ from minitrain.engine.program.program import Program, optimized
 from minitrain.engine.program.stack import CannotStack, Stack, stacked
 from minitrain.errors import DTypeError, InvalidArgumentError
 from minitrain.models.model import Model
-from minitrain.models.trainer import Results
+from minitrain.models.trainer import Results, parts_of
 from minitrain.ops import stacked as _rules  # noqa: F401  # imported for what it tells the operations
 from minitrain.ops.random import Generator, get_global_generator, set_global_generator
 from minitrain.training.callbacks import Backup, CallbackList
@@ -68,14 +68,26 @@ class Group:
 
     def __init__(self, members: list[Member]) -> None:
         self.members = members
+        self._forget()
+
+    def _forget(self) -> None:
+        """Stack anew, for optimizers as they are now; the models have their values."""
         self.stack = Stack()
         self._programs: dict[Any, tuple[list[Trace], Program | None]] = {}
+        self._versions = self._versions_now()
+
+    def _versions_now(self) -> list[tuple[int, int]]:
+        """What changes when callbacks set an option of an optimizer, or give a model another one."""
+        optimizers = [each.model.optimizer for each in self.members]
+        return [(id(each), each._version) for each in optimizers]
 
     def train(self, table: Table, epoch: int) -> None:
         """One epoch of training, hooks included, but for what comes after validation."""
         for each in self.members:
             each.model.reset_metrics()
             each.hooks.call("on_epoch_begin", epoch, {})
+        if self._versions != self._versions_now():
+            self._forget()
         orders = [each.order(table.shuffle) for each in self.members]
         if self._can_join("train", table):
             self._pass("train", table, orders)
@@ -210,13 +222,13 @@ class Fleet:
         """
         need_count(epochs, "epochs")
         table = self._table(x, y, sample_weight, batch_size, shuffle)
-        if class_weight is not None:
-            table = table.weighted(class_weight)
         held = None
         if validation_data is not None:
-            held = self._table(*validation_data, batch_size=batch_size)
+            held = self._table(*parts_of(validation_data), batch_size=batch_size)
         elif validation_rows is not None:
             held = table
+        if class_weight is not None:  # of training alone
+            table = table.weighted(class_weight)
         members = self._members(table, held, rows, validation_rows, seeds, callbacks, epochs)
         groups = groups_of(members, table.batch_size)
         try:
@@ -233,6 +245,7 @@ class Fleet:
                             group.test(held)
                         group.stack.store()
                     for each in going:
+                        each.logs = dict(sorted(each.logs.items()))
                         each.hooks.call("on_epoch_end", epoch, each.logs)
         finally:
             for group in groups:

@@ -307,10 +307,7 @@ class Trainer:
         batches.need_end(steps_per_epoch, "steps_per_epoch")
         validation = None
         if validation_data is not None:
-            parts = validation_data if isinstance(validation_data, (tuple, list)) else (validation_data,)
-            if len(parts) > 3:
-                raise InvalidArgumentError("`validation_data` must be (x, y) or (x, y, sample_weight).")
-            validation = self._batches(*parts, batch_size=validation_batch_size or batch_size)
+            validation = self._batches(*parts_of(validation_data), batch_size=validation_batch_size or batch_size)
             validation.need_end(validation_steps, "validation_steps")
         elif validation_split:
             if not isinstance(batches, Table):
@@ -582,6 +579,16 @@ class Trainer:
 def _is_ours(thing: Any) -> bool:
     """Whether a class, a function or an object is minitrain's."""
     return str(getattr(thing, "__module__", type(thing).__module__)).startswith("minitrain.")
+
+
+def parts_of(validation_data: Any) -> Any:
+    """x, y and sample weights, as far as `validation_data` holds them, or the iterable that gives them."""
+    parts = validation_data if isinstance(validation_data, (tuple, list)) else (validation_data,)
+    if len(parts) > 3:
+        raise InvalidArgumentError(
+            f"`validation_data` must be (x, y) or (x, y, sample_weight), received {len(parts)} parts."
+        )
+    return parts
 
 
 def _some(batches: Endless, steps: int) -> Iterator[Batch]:

@@ -173,6 +173,8 @@ def lu(input: Any, output_idx_type: Any = int32, name: str | None = None) -> tup
             best = k + int(np.argmax(np.abs(matrix[k:, k])))
             if best != k:
                 matrix[[k, best]], rows[[k, best]] = matrix[[best, k]], rows[[best, k]]
+            if matrix[k, k] == 0.0:  # so is all below it
+                continue
             matrix[k + 1 :, k] /= matrix[k, k]
             matrix[k + 1 :, k + 1 :] -= matrix[k + 1 :, k, None] * matrix[k, None, k + 1 :]
     return Tensor(flat.reshape(packed.shape)), Tensor(

@@ -31,6 +31,26 @@ signbit = primitive(np.signbit, "Whether the sign is negative, that of -0.0 incl
 nextafter = primitive(np.nextafter, "The next number after x on the way to y, elementwise.", floating=True)
 heaviside = primitive(np.heaviside, "0 below 0, 1 above, y at 0, elementwise. It has no gradient.", floating=True)
 
+cbrt = primitive(np.cbrt, "The cube root, elementwise, of negative numbers too.", floating=True)
+
+
+@cbrt.vjp("x")
+def _(xp, g, out, x):
+    return g / (3.0 * out * out)
+
+
+_hypot = primitive(np.hypot, name="hypot", floating=True)
+
+
+@_hypot.vjp("x")
+def _(xp, g, out, x, y):
+    return g * xp.divide_no_nan(x, out)
+
+
+@_hypot.vjp("y")
+def _(xp, g, out, x, y):
+    return g * xp.divide_no_nan(y, out)
+
 
 @primitive(floating=True)
 def i0(x):
@@ -66,15 +86,9 @@ def _(xp, g, out, x):
 # ------------------------------------------------------------------------------------------------------- elementwise
 
 
-def cbrt(x: Any) -> Tensor:
-    """The cube root, elementwise, of negative numbers too."""
-    x = _floats(x)
-    return elementwise.sign(x) * elementwise.pow(elementwise.abs(x), 1.0 / 3.0)
-
-
 def exp2(x: Any) -> Tensor:
     """2 ** x."""
-    return elementwise.exp(_floats(x) * LN2)
+    return elementwise.pow(2.0, _floats(x))
 
 
 def logaddexp2(x1: Any, x2: Any) -> Tensor:
@@ -98,9 +112,8 @@ def fabs(x: Any) -> Tensor:
 
 
 def hypot(x1: Any, x2: Any) -> Tensor:
-    """sqrt(x1 ** 2 + x2 ** 2)."""
-    a, b = operands(x1, x2)
-    return elementwise.sqrt(elementwise.square(_floats(a)) + elementwise.square(_floats(b)))
+    """sqrt(x1 ** 2 + x2 ** 2), elementwise, without overflow; its gradient at (0, 0) is 0."""
+    return _hypot(x1, x2)
 
 
 def ldexp(x1: Any, x2: Any) -> Tensor:
@@ -387,9 +400,8 @@ def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Tensor:
     later, earlier = (y[indexing.pick_slice(each, place)] for each in (slice(1, None), slice(None, -1)))
     if x is None:
         return reduction.reduce_sum((later + earlier) * (0.5 * dx), place)
-    width = diff(_floats(x))
-    if width.ndim == 1:
-        width = shaping.reshape(width, [-1] + [1] * (-place - 1))
+    x = _floats(x)
+    width = shaping.reshape(diff(x), [-1] + [1] * (-place - 1)) if x.ndim == 1 else diff(x, axis=place)
     return reduction.reduce_sum((later + earlier) * width * 0.5, place)
 
 
@@ -407,11 +419,16 @@ def linspace(
 ) -> Any:
     """`num` evenly spaced numbers from start to stop; without stop itself where `endpoint` is False."""
     first, last = same_dtype(*(_floats(each) for each in operands(start, stop)))
+    if dtype is not None and not as_dtype(dtype).is_floating:  # a float32 just below an integer would lose one
+        first, last = (elementwise.cast(each, "float64") for each in (first, last))
     count = as_int(num, "num")
     steps = max(count - 1 if endpoint else count, 1)
     width = (last - first) / float(steps)
     places = Tensor(np.arange(count, dtype=width._array.dtype).reshape((-1,) + (1,) * width.ndim))
-    out = keras_names.moveaxis(first + width * places, 0, axis)
+    out = first + width * places
+    if endpoint and count > 1:  # rounding may have missed it
+        out = elementwise.where(elementwise.equal(places, count - 1), last, out)
+    out = keras_names.moveaxis(out, 0, axis)
     out = out if dtype is None else elementwise.cast(out, dtype)
     return (out, width) if retstep else out
 
@@ -484,7 +501,8 @@ def correlate(x1: Any, x2: Any, mode: str = "valid") -> Tensor:
     places = np.arange(n + m - 1)[:, None] + np.arange(m)[None, :]
     full = linear.matvec(indexing.gather(padded, places), b)
     size = {"valid": abs(n - m) + 1, "same": max(n, m), "full": n + m - 1}[mode]
-    start = {"valid": min(n, m) - 1, "same": (n + m - 1 - size) // 2, "full": 0}[mode]
+    middle = (n + m - size - (n >= m)) // 2  # NumPy swaps the two where x2 is longer
+    start = {"valid": min(n, m) - 1, "same": middle, "full": 0}[mode]
     return full[start : start + size]
 
 
@@ -586,7 +604,10 @@ def nanmean(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
 def nanvar(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
     """The population variance over `axis` of what is not NaN."""
     x = _floats(x)
-    return nanmean(elementwise.square(x - nanmean(x, axis, True)), axis, keepdims)
+    missing, mean = elementwise.is_nan(x), nanmean(x, axis, True)
+    # The mean in the place of NaN: a gap of NaN would make the gradient NaN, though it counts for nothing.
+    gaps = elementwise.square(elementwise.where(missing, mean, x) - mean)
+    return nanmean(elementwise.where(missing, x, gaps), axis, keepdims)
 
 
 def nanstd(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:

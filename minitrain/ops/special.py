@@ -131,20 +131,25 @@ def _(xp, g, out, x):
     return g * (-2.0 / SQRT_PI * xp.exp(-x * x))
 
 
-@primitive(floating=True)
-def erfinv(x):
-    """The x of which the error function is given, elementwise; infinite at -1 and 1, NaN beyond."""
-    y = np.abs(x.astype(np.float64))
+def _erf_inverse(y, rest):
+    """The number of 0 or more at which erf is y, and erfc is rest = 1 - y: which of the two is small is exact."""
     # Winitzki (2008) is right to 2e-3; three of Halley's steps, each of which triples the digits, do the rest.
-    log = np.log1p(-np.square(y))
+    log = np.where(y < 0.5, np.log1p(-np.square(y)), np.log(rest * (1.0 + y)))
     half = 2.0 / (pi * WINITZKI) + 0.5 * log
     out = np.sqrt(np.maximum(np.sqrt(np.square(half) - log / WINITZKI) - half, 0.0))
     for _ in range(3):
         near, far, is_small = _erf_parts(np.where(np.isfinite(out), out, 0.0))
-        error = np.where(is_small, near - y, (1.0 - y) - far)
+        error = np.where(is_small, near - y, rest - far)
         step = error * (SQRT_PI / 2.0) * np.exp(np.square(out))
         out = np.where(np.isfinite(out), out - step / (1.0 + out * step), out)
-    return np.copysign(out, x).astype(float_for(x.dtype))
+    return out
+
+
+@primitive(floating=True)
+def erfinv(x):
+    """The x of which the error function is given, elementwise; infinite at -1 and 1, NaN beyond."""
+    y = np.abs(x.astype(np.float64))
+    return np.copysign(_erf_inverse(y, 1.0 - y), x).astype(float_for(x.dtype))
 
 
 WINITZKI = 0.147
@@ -155,14 +160,22 @@ def _(xp, g, out, x):
     return g * (SQRT_PI / 2.0 * xp.exp(out * out))
 
 
-def erfcinv(x: Any, name: str | None = None) -> Tensor:
-    """The x of which erfc is given, elementwise, in (0, 2)."""
-    return erfinv(1.0 - as_tensor(x))
+@primitive(floating=True)
+def erfcinv(x):
+    """The x of which erfc is given, elementwise, in (0, 2): exact near 0, where 1 - x would lose it."""
+    z = x.astype(np.float64)
+    rest = np.minimum(z, 2.0 - z)
+    return (np.sign(1.0 - z) * _erf_inverse(1.0 - rest, rest)).astype(float_for(x.dtype))
+
+
+@erfcinv.vjp("x")
+def _(xp, g, out, x):
+    return g * (-SQRT_PI / 2.0 * xp.exp(out * out))
 
 
 def ndtri(x: Any, name: str | None = None) -> Tensor:
     """The quantile of the standard normal distribution, elementwise, at x in (0, 1)."""
-    return erfinv(2.0 * as_tensor(x) - 1.0) * sqrt(2.0)
+    return -sqrt(2.0) * erfcinv(2.0 * as_tensor(x))
 
 
 def lbeta(x: Any, name: str | None = None) -> Tensor:

@@ -197,6 +197,28 @@ def test_callbacks_that_change_weights_and_learning_rates():
     trained_alike(plain, told=told, optimizer=lambda place: optim.Adam(0.01))
 
 
+def test_callbacks_that_change_options_of_optimizers(steps):
+    class Change(callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 2:
+                self.model.optimizer.momentum = 0.1
+                self.model.optimizer.weight_decay = 0.5
+
+    trained_alike(plain, told=lambda place: [Change()], optimizer=lambda place: optim.SGD(0.05, momentum=0.9))
+    assert steps[0] > 10
+
+
+def test_class_weights_are_for_training_alone():
+    y = (Y[:, 0] > 0).astype("float64")[:, None]
+    rows, held = [np.arange(50)] * 3, [np.arange(50, 70)] * 3
+    fleet = models_of(plain)
+    histories = mt.vectorize(fleet).fit(X, y, rows=rows, validation_rows=held, class_weight={0: 1.0, 1: 9.0})
+    for model, history in zip(fleet, histories, strict=True):
+        alone = model.evaluate(X[50:], y[50:], return_dict=True, verbose=0)
+        np.testing.assert_allclose(history.history["val_loss"], [alone["loss"]])
+        assert list(history.history) == sorted(history.history)
+
+
 def test_a_train_step_of_ones_own_runs_as_it_is():
     class Own(mt.Sequential):
         def train_step(self, data):
@@ -228,6 +250,7 @@ def test_a_fleet_can_be_trained_again_and_its_models_alone(steps):
         ({"rows": [[0.5], [1], [2]]}, "numbers of rows"),
         ({"seeds": [1]}, "`seeds` must be 3 numbers"),
         ({"epochs": 0}, "`epochs`"),
+        ({"validation_data": (X, Y, None, None)}, "`validation_data` must be"),
         ({"callbacks": lambda place: callbacks.BackupAndRestore("x")}, "no backups"),
     ],
 )

@@ -106,6 +106,8 @@ SAMPLES: dict[str, list[Sample]] = {
         Sample((between(0.3, 2, 3), np.array(2.0))),
         Sample((between(0.3, 2, 3), np.array(1.0))),
     ],
+    "cbrt": unary(away(3, 4), math.cbrt, analytic=False),
+    "hypot": binary(away(3, 4), away(3, 4), analytic=False),
     "squared_difference": binary(normal(3, 4), normal(3, 4)),
     "negative": unary(normal(3, 4)),
     "abs": unary(away(3, 4), abs, analytic=False),
@@ -170,6 +172,7 @@ SAMPLES: dict[str, list[Sample]] = {
     "erf": unary(np.linspace(-6.5, 6.5, 24).reshape(4, 6), math.erf, analytic=False),
     "erfc": unary(np.linspace(-6.5, 6.5, 24).reshape(4, 6), math.erfc, analytic=False),
     "erfinv": unary(between(-0.95, 0.95, 3, 4), analytic=False),
+    "erfcinv": unary(between(0.05, 1.95, 3, 4), analytic=False),
     "i0": unary(away(3, 4) * 3, analytic=False),
     "i1": unary(away(3, 4) * 3, analytic=False),
     "lgamma": unary(np.linspace(0.15, 20, 12).reshape(3, 4), math.lgamma, analytic=False)

@@ -48,11 +48,13 @@ CASES = [
     ("correlate", (V, np.array([0.0, 1.0, 0.5])), {"mode": "full"}),
     ("correlate", (np.append(V, V), V[:2]), {"mode": "same"}),
     ("correlate", (V[:2], np.append(V, V)), {"mode": "valid"}),
+    ("correlate", (V[:2], V), {"mode": "same"}),
     ("diff", (X,), {}),
     ("diff", (X,), {"n": 2, "axis": 1}),
     ("trapezoid", (X,), {}),
     ("trapezoid", (X,), {"x": V**2, "axis": 1}),
     ("trapezoid", (X,), {"dx": 0.5, "axis": 0}),
+    ("trapezoid", (X,), {"x": X**2, "axis": 0}),
     ("cbrt", (X,), {}),
     ("exp2", (X,), {}),
     ("logaddexp2", (X, POSITIVE), {}),
@@ -175,6 +177,28 @@ def test_replaced_values_have_no_gradient():
         y = mt.ops.nan_to_num(x, nan=5.0, posinf=6.0)
     np.testing.assert_array_equal(y, [5.0, 6.0, np.finfo("float32").min, 2.0])
     np.testing.assert_array_equal(tape.gradient(y, x), [0.0, 0.0, 0.0, 1.0])
+
+
+def test_nan_leaves_the_gradient_of_a_variance_alone():
+    x = mt.constant([1.0, np.nan, 4.0, 2.0], "float64")
+    with mt.GradientTape(persistent=True) as tape:
+        tape.watch(x)
+        with_nan, without = mt.ops.nanvar(x), mt.ops.nanvar(mt.gather(x, [0, 2, 3]))
+    np.testing.assert_allclose(tape.gradient(with_nan, x), tape.gradient(without, x))
+
+
+def test_values_at_the_edge_of_float32_are_exact():
+    big = np.float32(1e30)
+    np.testing.assert_allclose(mt.ops.hypot(big, big), np.hypot(big, big))
+    np.testing.assert_array_equal(mt.ops.ldexp(np.float32(1.0), np.arange(60)), np.ldexp(1.0, np.arange(60)))
+    for count in range(2, 60):
+        np.testing.assert_array_equal(mt.ops.linspace(0.0, 0.7, count)[-1], np.float32(0.7))
+        np.testing.assert_array_equal(mt.ops.linspace(0, 7, count, dtype="int32"), np.linspace(0, 7, count, dtype=int))
+
+
+def test_factors_of_a_singular_matrix_are_finite():
+    x = np.array([[0.0, 0.0], [0.0, 1.0]])
+    np.testing.assert_array_equal(mt.ops.lu_factor(x)[0], x)
 
 
 def test_names_of_keras_alone():

@@ -104,3 +104,24 @@ def test_views_cost_nothing_at_a_run():
     recording = optimized(recorded(lambda x: [mt.transpose(mt.reshape(mt.exp(x), (3, 2))) + 1.0], X))
     emitter = Emitter(recording, static_inputs=False, views={})
     assert len(emitter.lines) == 2
+
+
+def test_a_penalty_on_weights_that_were_written_since_stays_where_it_is():
+    def trained(wrap):
+        w, rates = mt.Variable([1.0, 2.0, 3.0]), (0.1, 0.2)
+        optimizers = [mt.optim.SGD(rate) for rate in rates]
+        penalty = mt.regularizers.L2(0.3)
+
+        def step(x):
+            with mt.GradientTape(persistent=True) as tape:
+                losses = [mt.reduce_sum(f(w) * x) + penalty(w) * 0.5 for f in (mt.sin, mt.cos)]
+            gradients = [tape.gradient(loss, [w]) for loss in losses]
+            for optimizer, (g,) in zip(optimizers, gradients, strict=True):
+                optimizer.apply_gradients([(g, w)])
+
+        step = wrap(step)
+        for _ in range(4):
+            step(mt.constant([1.0, 0.5, 0.2]))
+        return w.numpy()
+
+    np.testing.assert_allclose(trained(mt.function), trained(lambda step: step), rtol=1e-6)

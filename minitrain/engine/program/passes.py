@@ -131,12 +131,17 @@ def _unchanged(recording: Recording, statement: Statement) -> int | None:
 def move_penalties(recording: Recording) -> int:
     """Let an update add those parts of gradients that are a number times the weights: for all weights in one go.
 
-    Such are the gradients of L2 penalties.
+    Such are the gradients of L2 penalties. The update looks at the weights when it happens: those that something else
+    has written since they were read are left alone.
     """
     makers = {number: each for each in recording.statements for number in each.outputs}
     uses = Counter(number for each in recording.statements for number in each.inputs)
+    read_at: dict[int, int] = {}  # the number of a value that was read -> how many writes of its variable came before
+    writes: Counter[int] = Counter()  # by the id of the variable
     moved = 0
     for statement in recording.statements:
+        if statement.kind == "read":
+            read_at[statement.outputs[0]] = writes[id(statement.target)]
         variables = statement.target.penalized(None) if statement.kind == "effect" else ()
         inputs, factors = list(statement.inputs), [0.0] * len(variables)
         for place, variable in enumerate(variables):
@@ -144,24 +149,30 @@ def move_penalties(recording: Recording) -> int:
             if add is None or add.kind != "op" or add.primitive.name != "add" or uses[inputs[place]] != 1:
                 continue
             for rest, part in (add.inputs, add.inputs[::-1]):
-                factor = _multiple(recording, makers.get(part), makers, variable)
-                if factor is not None and recording.shapes[rest] == recording.shapes[inputs[place]]:
+                factor, read = _multiple(recording, makers.get(part), makers, variable)
+                is_fresh = read_at.get(read) == writes[id(variable)]
+                if factor is not None and is_fresh and recording.shapes[rest] == recording.shapes[inputs[place]]:
                     inputs[place], factors[place] = rest, factor
                     moved += 1
                     break
         if any(factors):
             statement.inputs = tuple(inputs)
             statement.target = statement.target.penalized(factors)
+        if statement.kind == "write":
+            writes[id(statement.target)] += 1
+        elif statement.kind == "effect":
+            writes.update(map(id, statement.target.writes))
     return moved
 
 
-def _multiple(recording: Recording, made: Statement | None, makers: dict[int, Statement], variable: Any) -> Any:
-    """The number by which an operation multiplies the value of a variable; None where it does something else."""
-    if made is None or made.kind != "op" or made.primitive.name != "multiply":
-        return None
-    for factor, value in (made.inputs, made.inputs[::-1]):
-        read, constant = makers.get(value), recording.constants.get(factor)
-        if read is not None and read.kind == "read" and read.target is variable:
-            if constant is not None and constant.size == 1:
-                return float(constant.reshape(()))
-    return None
+def _multiple(
+    recording: Recording, made: Statement | None, makers: dict[int, Statement], variable: Any
+) -> tuple[float | None, int]:
+    """The number by which an operation multiplies the value of a variable, and that value; None for another one."""
+    if made is not None and made.kind == "op" and made.primitive.name == "multiply":
+        for factor, value in (made.inputs, made.inputs[::-1]):
+            read, constant = makers.get(value), recording.constants.get(factor)
+            if read is not None and read.kind == "read" and read.target is variable:
+                if constant is not None and constant.size == 1:
+                    return float(constant.reshape(())), value
+    return None, -1

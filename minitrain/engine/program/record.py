@@ -224,12 +224,7 @@ class Recorder:
         """Refuse what was computed of moving inputs where nothing was recorded, as in `recompute_grad`."""
         moving = self.records.moving
         if any(id(each) in moving for each in inputs) and not all(id(each) in moving for each in outputs):
-            error = CannotReplay(
-                f"What was computed at {user_line()} is not recorded: a program cannot compute it again."
-            )
-            if not self.is_lenient:
-                raise error
-            self.error = self.error or error
+            self._refuse(CannotReplay(f"What was computed at {user_line()} is not recorded, and cannot be replayed."))
 
     def touch(self, layer: Any) -> None:
         """A layer is called: a program holds only while its attributes stay."""

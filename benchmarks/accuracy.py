@@ -9,10 +9,9 @@ both sides, except in the line that says so. Seconds are of one fit, with BLAS o
 
 from __future__ import annotations
 
-import os
+import pinned
 
-for _name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
-    os.environ.setdefault(_name, "1")  # before NumPy is imported, which reads it once
+pinned.pin()  # before NumPy is imported, which reads the environment once
 
 import argparse
 import platform

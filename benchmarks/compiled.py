@@ -10,10 +10,9 @@ with ReLU, MSE, SGD and batch 32 on 11,610 rows; W2 is 784-256-128-10 with cross
 
 from __future__ import annotations
 
-import os
+import pinned
 
-for _name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
-    os.environ.setdefault(_name, "1")  # before NumPy is imported, which reads it once
+pinned.pin()  # before NumPy is imported, which reads the environment once
 
 import itertools
 import statistics

@@ -8,10 +8,9 @@ tenth fills caches and the allocator's pools, and from there on it may grow by n
 
 from __future__ import annotations
 
-import os
+import pinned
 
-for _name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
-    os.environ.setdefault(_name, "1")  # before NumPy is imported, which reads it once
+pinned.pin()  # before NumPy is imported, which reads the environment once
 
 import argparse
 import platform

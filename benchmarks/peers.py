@@ -33,12 +33,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pinned
+
 PROCESSES = 3  # fresh ones for import and for first epoch
 FITS = 3  # of six epochs each, of which the first is not timed
 ONE_THREAD = {
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
+    **pinned.ONE_THREAD,
     "TF_NUM_INTRAOP_THREADS": "1",
     "TF_NUM_INTEROP_THREADS": "1",
     "NPROC": "1",  # JAX's pool of threads, which the flags do not bound
@@ -554,6 +554,7 @@ def run(python: str, *arguments: str, peer: str = "", hidden: list[str] | None =
     import subprocess
 
     environment = {**os.environ, **ONE_THREAD, "PEERS_HIDDEN": " ".join(hidden or [])}
+    environment.pop(pinned.CHOSEN, None)
     if peer and PEERS[peer].backend:
         environment["KERAS_BACKEND"] = PEERS[peer].backend
     command = [python, *arguments]

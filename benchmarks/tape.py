@@ -8,10 +8,9 @@ carry over between machines better than microseconds. The PyTorch column was mea
 
 from __future__ import annotations
 
-import os
+import pinned
 
-for _name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
-    os.environ.setdefault(_name, "1")  # before NumPy is imported, which reads it once
+pinned.pin()  # before NumPy is imported, which reads the environment once
 
 import argparse
 import platform
@@ -209,7 +208,8 @@ def report(description: str | None, path: Path, *tables: Callable[[], list[str]]
     options = parser.parse_args()
     versions = f"minitrain {mt.__version__}, NumPy {np.__version__}, Python {platform.python_version()}"
     parts = [table() for table in tables]
-    text = "\n\n".join([f"{versions}; one BLAS thread; medians of {ROUNDS} interleaved rounds", *map("\n".join, parts)])
+    head = f"{versions}; one BLAS thread; medians of {ROUNDS} interleaved rounds"
+    text = "\n\n".join([head, *map("\n".join, parts)])
     print(text)
     if options.write:
         path.write_text(text + "\n")

@@ -178,6 +178,8 @@ class Optimizer(Configurable):
         """The present learning rate: a Variable, or what the schedule or function gives now."""
         if isinstance(self._learning_rate, Variable):
             return self._learning_rate
+        if isinstance(self._learning_rate, LearningRateSchedule):
+            return as_tensor(self._learning_rate(self._iterations))  # a program sees that it moves
         return as_tensor(float(self._rate()))
 
     @learning_rate.setter
@@ -216,7 +218,8 @@ class Optimizer(Configurable):
     @property
     def iterations(self) -> Any:
         """How many updates have been made; with accumulation, several calls make one."""
-        return self._iterations if not self.gradient_accumulation_steps else as_tensor(self._step_number())
+        steps = self.gradient_accumulation_steps
+        return self._iterations // steps if steps else self._iterations  # a Tensor, which programs compute anew
 
     @property
     def variables(self) -> list[Variable]:
@@ -646,6 +649,12 @@ class Update(Effect):
         """The count of steps, which is kept as a number meanwhile."""
         return [self.optimizer._iterations]
 
+    @property
+    def early(self) -> list[Variable]:  # type: ignore[override]
+        """The learning rate, where it is a number."""
+        rate = self.optimizer._learning_rate
+        return [rate] if isinstance(rate, Variable) else []
+
     def unbind(self) -> None:
         self.flat = self._spare = self._w = None
         self._slots = []
@@ -661,7 +670,8 @@ class Update(Effect):
         rate = self.optimizer._learning_rate
         if not (type(rate) is Variable or (type(rate) is Rates and rate.are_constant)):
             return "moving"
-        return "number" if type(rate) is Variable or isinstance(rate(0), float) else "vector"
+        is_one = type(rate) is Variable or isinstance(rate(0), float)
+        return "number" if is_one and not isinstance(self.optimizer.weight_decay, np.ndarray) else "vector"
 
     def bind(self) -> list[Array] | None:
         optimizer = self.optimizer
@@ -731,7 +741,7 @@ class Update(Effect):
         self._slots = [slots[name].writable() for name in self.optimizer.slot_names]
         self.count = self.optimizer._step_number()
         self._rate = None if self._form == "moving" else self.optimizer._rate()
-        if self._form == "number":
+        if self._form == "number" and not isinstance(self._rate, np.ndarray):  # else it is stale: they differ now
             self.number[...] = self._rate
             self.factor[...] = self._rate * (self.optimizer.weight_decay or 0.0)
         if self._spare is None and self._w.size <= SMALL:

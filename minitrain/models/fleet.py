@@ -59,6 +59,7 @@ class Member:
             own is plain
             and not model._computes_own_metrics()
             and not self.hooks.looks_at_batches(kind)
+            and not (kind == "train" and model.stop_training)
             and model._can_replay()
         )
 
@@ -70,12 +71,14 @@ class Group:
         self.members = members
         self.stack = Stack()
         self._programs: dict[Any, tuple[list[Trace], Program | None]] = {}
+        self._options: list[Any] = []
 
     def train(self, table: Table, epoch: int) -> None:
         """One epoch of training, hooks included, but for what comes after validation."""
         for each in self.members:
             each.model.reset_metrics()
             each.hooks.call("on_epoch_begin", epoch, {})
+        self._follow_options()
         orders = [each.order(table.shuffle) for each in self.members]
         if self._can_join("train", table):
             self._pass("train", table, orders)
@@ -85,14 +88,25 @@ class Group:
             for each, order in zip(self.members, orders, strict=True):
                 each.logs = each.model._train_epoch(_batches(table, order), each.hooks, epoch, 0)
 
+    def _follow_options(self) -> None:
+        """Stack anew where a callback has set an option of an optimizer, or moved one to another step than others."""
+        optimizers = [each.model.optimizer for each in self.members]
+        are_at_one_step = len({int(each._iterations._peek()) for each in optimizers}) == 1
+        options = [are_at_one_step, *((each, each._version) for each in optimizers)]
+        if options != self._options:
+            self.stack.store()
+            self.stack, self._programs, self._options = Stack(), {}, options
+
     def test(self, table: Table) -> None:
         """One pass of validation, whose results go to those of training."""
         if self._can_join("test", table):
+            self._store_for("on_test_begin")
             for each in self.members:
                 each.model.reset_metrics()
                 each.hooks.call("on_test_begin", {})
             self._pass("test", table, [each.held_rows for each in self.members])
             results = [each.model.get_metrics_result() for each in self.members]
+            self._store_for("on_test_end")
             for each, found in zip(self.members, results, strict=True):
                 each.hooks.call("on_test_end", found)
         else:
@@ -102,6 +116,11 @@ class Group:
             ]
         for each, found in zip(self.members, results, strict=True):
             each.logs |= {f"val_{name}": value for name, value in found.items()}
+
+    def _store_for(self, hook: str) -> None:
+        """Give the models their values where a callback may look at them, or change them."""
+        if any(each.hooks.looks_at(hook) for each in self.members):
+            self.stack.store()
 
     def _can_join(self, kind: str, table: Table) -> bool:
         arrays = all(type(part) is np.ndarray for part in table.parts)
@@ -210,13 +229,13 @@ class Fleet:
         """
         need_count(epochs, "epochs")
         table = self._table(x, y, sample_weight, batch_size, shuffle)
-        if class_weight is not None:
-            table = table.weighted(class_weight)
         held = None
         if validation_data is not None:
             held = self._table(*validation_data, batch_size=batch_size)
         elif validation_rows is not None:
             held = table
+        if class_weight is not None:
+            table = table.weighted(class_weight)
         members = self._members(table, held, rows, validation_rows, seeds, callbacks, epochs)
         groups = groups_of(members, table.batch_size)
         try:

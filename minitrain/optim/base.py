@@ -24,7 +24,7 @@ from minitrain.engine.program.record import Effect
 from minitrain.engine.program.stack import Stack
 from minitrain.engine.tape import GradientTape
 from minitrain.engine.tensor import Tensor
-from minitrain.engine.trail import STATE
+from minitrain.engine.trail import STATE, Changes
 from minitrain.engine.variable import Variable
 from minitrain.errors import InvalidArgumentError, ShapeError, nearest_names
 from minitrain.optim.schedules import REGISTRY as SCHEDULES
@@ -55,6 +55,8 @@ class Optimizer(Configurable):
     _version = 0  # how often an option has been set: programs that update by this optimizer look at it
 
     def __setattr__(self, name: str, value: Any) -> None:
+        if name == "loss_scale_factor":  # which `scale_loss` has put into recordings
+            Changes.count += vars(self).get(name, value) != value
         object.__setattr__(self, name, value)
         if name[0] != "_" and name not in ("built", "learning_rate", "lr"):
             self.__dict__["_version"] = self._version + 1

@@ -228,9 +228,16 @@ class Fleet:
         Raises as `Model.fit` does, and InvalidArgumentError for rows that are not there.
         """
         need_count(epochs, "epochs")
+        if callbacks is not None and not callable(callbacks):
+            raise DTypeError(
+                "`callbacks` must be a function that makes a model's callbacks from its number, such as "
+                f"`lambda place: [EarlyStopping()]`, received {type(callbacks).__name__}."
+            )
         table = self._table(x, y, sample_weight, batch_size, shuffle)
         held = None
         if validation_data is not None:
+            if not isinstance(validation_data, (tuple, list)) or len(validation_data) > 3:
+                raise InvalidArgumentError("`validation_data` must be (x, y) or (x, y, sample_weight).")
             held = self._table(*validation_data, batch_size=batch_size)
         elif validation_rows is not None:
             held = table
@@ -294,6 +301,9 @@ class Fleet:
             if any(isinstance(each, Backup) for each in hooks.callbacks):
                 raise InvalidArgumentError("A fleet keeps no backups: train the models one by one for that.")
             members.append(Member(model, own[place], validating[place], stream._stream, hooks))
+        heard = [id(listener) for each in members for listener in each.hooks.callbacks]
+        if len(set(heard)) < len(heard):
+            raise InvalidArgumentError("`callbacks` must make new callbacks for each model: they keep its state.")
         for each in members:
             each.hooks.call("on_train_begin", {})
         return members

@@ -10,6 +10,7 @@ from minitrain.engine.program.program import Program
 from minitrain.optim.base import REGISTRY as OPTIMIZERS
 
 SEEDS = (3, 4, 5)
+SHARED = [callbacks.TerminateOnNaN()]
 
 
 @pytest.fixture(autouse=True)
@@ -310,6 +311,8 @@ def test_a_fleet_can_be_trained_again_and_its_models_alone(steps):
         ({"seeds": [1]}, "`seeds` must be 3 numbers"),
         ({"epochs": 0}, "`epochs`"),
         ({"callbacks": lambda place: callbacks.BackupAndRestore("x")}, "no backups"),
+        ({"callbacks": lambda place: SHARED}, "new callbacks for each model"),
+        ({"validation_data": X}, "`validation_data` must be"),
     ],
 )
 def test_what_is_refused(given, message):
@@ -324,3 +327,5 @@ def test_models_that_cannot_be_a_fleet():
             mt.vectorize(models)
     with pytest.raises(TypeError, match="list of Models"):
         mt.vectorize([1])
+    with pytest.raises(TypeError, match="a function that makes a model's callbacks"):
+        mt.vectorize(models_of(plain)).fit(X, Y, callbacks=[callbacks.TerminateOnNaN()])

@@ -21,7 +21,7 @@ from minitrain.engine.program.program import Program, optimized
 from minitrain.engine.program.stack import CannotStack, Stack, stacked
 from minitrain.errors import DTypeError, InvalidArgumentError
 from minitrain.models.model import Model
-from minitrain.models.trainer import Results, parts_of
+from minitrain.models.trainer import Results
 from minitrain.ops import stacked as _rules  # noqa: F401  # imported for what it tells the operations
 from minitrain.ops.random import Generator, get_global_generator, set_global_generator
 from minitrain.training.callbacks import Backup, CallbackList
@@ -59,6 +59,7 @@ class Member:
             own is plain
             and not model._computes_own_metrics()
             and not self.hooks.looks_at_batches(kind)
+            and not (kind == "train" and model.stop_training)
             and model._can_replay()
         )
 
@@ -68,26 +69,16 @@ class Group:
 
     def __init__(self, members: list[Member]) -> None:
         self.members = members
-        self._forget()
-
-    def _forget(self) -> None:
-        """Stack anew, for optimizers as they are now; the models have their values."""
         self.stack = Stack()
         self._programs: dict[Any, tuple[list[Trace], Program | None]] = {}
-        self._versions = self._versions_now()
-
-    def _versions_now(self) -> list[tuple[int, int]]:
-        """What changes when callbacks set an option of an optimizer, or give a model another one."""
-        optimizers = [each.model.optimizer for each in self.members]
-        return [(id(each), each._version) for each in optimizers]
+        self._options: list[Any] = []
 
     def train(self, table: Table, epoch: int) -> None:
         """One epoch of training, hooks included, but for what comes after validation."""
         for each in self.members:
             each.model.reset_metrics()
             each.hooks.call("on_epoch_begin", epoch, {})
-        if self._versions != self._versions_now():
-            self._forget()
+        self._follow_options()
         orders = [each.order(table.shuffle) for each in self.members]
         if self._can_join("train", table):
             self._pass("train", table, orders)
@@ -97,14 +88,25 @@ class Group:
             for each, order in zip(self.members, orders, strict=True):
                 each.logs = each.model._train_epoch(_batches(table, order), each.hooks, epoch, 0)
 
+    def _follow_options(self) -> None:
+        """Stack anew where a callback has set an option of an optimizer, or moved one to another step than others."""
+        optimizers = [each.model.optimizer for each in self.members]
+        are_at_one_step = len({int(each._iterations._peek()) for each in optimizers}) == 1
+        options = [are_at_one_step, *((each, each._version) for each in optimizers)]
+        if options != self._options:
+            self.stack.store()
+            self.stack, self._programs, self._options = Stack(), {}, options
+
     def test(self, table: Table) -> None:
         """One pass of validation, whose results go to those of training."""
         if self._can_join("test", table):
+            self._store_for("on_test_begin")
             for each in self.members:
                 each.model.reset_metrics()
                 each.hooks.call("on_test_begin", {})
             self._pass("test", table, [each.held_rows for each in self.members])
             results = [each.model.get_metrics_result() for each in self.members]
+            self._store_for("on_test_end")
             for each, found in zip(self.members, results, strict=True):
                 each.hooks.call("on_test_end", found)
         else:
@@ -114,6 +116,11 @@ class Group:
             ]
         for each, found in zip(self.members, results, strict=True):
             each.logs |= {f"val_{name}": value for name, value in found.items()}
+
+    def _store_for(self, hook: str) -> None:
+        """Give the models their values where a callback may look at them, or change them."""
+        if any(each.hooks.looks_at(hook) for each in self.members):
+            self.stack.store()
 
     def _can_join(self, kind: str, table: Table) -> bool:
         arrays = all(type(part) is np.ndarray for part in table.parts)
@@ -221,13 +228,20 @@ class Fleet:
         Raises as `Model.fit` does, and InvalidArgumentError for rows that are not there.
         """
         need_count(epochs, "epochs")
+        if callbacks is not None and not callable(callbacks):
+            raise DTypeError(
+                "`callbacks` must be a function that makes a model's callbacks from its number, such as "
+                f"`lambda place: [EarlyStopping()]`, received {type(callbacks).__name__}."
+            )
         table = self._table(x, y, sample_weight, batch_size, shuffle)
         held = None
         if validation_data is not None:
-            held = self._table(*parts_of(validation_data), batch_size=batch_size)
+            if not isinstance(validation_data, (tuple, list)) or len(validation_data) > 3:
+                raise InvalidArgumentError("`validation_data` must be (x, y) or (x, y, sample_weight).")
+            held = self._table(*validation_data, batch_size=batch_size)
         elif validation_rows is not None:
             held = table
-        if class_weight is not None:  # of training alone
+        if class_weight is not None:
             table = table.weighted(class_weight)
         members = self._members(table, held, rows, validation_rows, seeds, callbacks, epochs)
         groups = groups_of(members, table.batch_size)
@@ -288,6 +302,9 @@ class Fleet:
             if any(isinstance(each, Backup) for each in hooks.callbacks):
                 raise InvalidArgumentError("A fleet keeps no backups: train the models one by one for that.")
             members.append(Member(model, own[place], validating[place], stream._stream, hooks))
+        heard = [id(listener) for each in members for listener in each.hooks.callbacks]
+        if len(set(heard)) < len(heard):
+            raise InvalidArgumentError("`callbacks` must make new callbacks for each model: they keep its state.")
         for each in members:
             each.hooks.call("on_train_begin", {})
         return members

@@ -394,7 +394,8 @@ class Trainer:
         if done:
             hooks.pass_over(batches, done)
         try:
-            if not is_own and isinstance(batches, Shuffled) and not hooks.looks_at_batches() and self._can_replay():
+            at_once = not is_own and isinstance(batches, Shuffled) and not hooks.looks_at_batches()
+            if at_once and self._can_replay() and not self.stop_training:  # which ends the epoch after a batch
                 first = self._steps.train_all(self, batches, hooks.advance, done)
                 place = first - 1
             for place, batch in enumerate(batches, first):

@@ -24,7 +24,7 @@ from minitrain.engine.program.record import Effect
 from minitrain.engine.program.stack import Stack
 from minitrain.engine.tape import GradientTape
 from minitrain.engine.tensor import Tensor
-from minitrain.engine.trail import STATE
+from minitrain.engine.trail import STATE, Changes
 from minitrain.engine.variable import Variable
 from minitrain.errors import InvalidArgumentError, ShapeError, nearest_names
 from minitrain.optim.schedules import REGISTRY as SCHEDULES
@@ -55,6 +55,8 @@ class Optimizer(Configurable):
     _version = 0  # how often an option has been set: programs that update by this optimizer look at it
 
     def __setattr__(self, name: str, value: Any) -> None:
+        if name == "loss_scale_factor":  # which `scale_loss` has put into recordings
+            Changes.count += vars(self).get(name, value) != value
         object.__setattr__(self, name, value)
         if name[0] != "_" and name not in ("built", "learning_rate", "lr"):
             self.__dict__["_version"] = self._version + 1
@@ -178,6 +180,8 @@ class Optimizer(Configurable):
         """The present learning rate: a Variable, or what the schedule or function gives now."""
         if isinstance(self._learning_rate, Variable):
             return self._learning_rate
+        if isinstance(self._learning_rate, LearningRateSchedule):
+            return as_tensor(self._learning_rate(self._iterations))  # a program sees that it moves
         return as_tensor(float(self._rate()))
 
     @learning_rate.setter
@@ -216,7 +220,8 @@ class Optimizer(Configurable):
     @property
     def iterations(self) -> Any:
         """How many updates have been made; with accumulation, several calls make one."""
-        return self._iterations if not self.gradient_accumulation_steps else as_tensor(self._step_number())
+        steps = self.gradient_accumulation_steps
+        return self._iterations // steps if steps else self._iterations  # a Tensor, which programs compute anew
 
     @property
     def variables(self) -> list[Variable]:
@@ -646,6 +651,12 @@ class Update(Effect):
         """The count of steps, which is kept as a number meanwhile."""
         return [self.optimizer._iterations]
 
+    @property
+    def early(self) -> list[Variable]:  # type: ignore[override]
+        """The learning rate, where it is a number."""
+        rate = self.optimizer._learning_rate
+        return [rate] if isinstance(rate, Variable) else []
+
     def unbind(self) -> None:
         self.flat = self._spare = self._w = None
         self._slots = []
@@ -661,7 +672,8 @@ class Update(Effect):
         rate = self.optimizer._learning_rate
         if not (type(rate) is Variable or (type(rate) is Rates and rate.are_constant)):
             return "moving"
-        return "number" if type(rate) is Variable or isinstance(rate(0), float) else "vector"
+        is_one = type(rate) is Variable or isinstance(rate(0), float)
+        return "number" if is_one and not isinstance(self.optimizer.weight_decay, np.ndarray) else "vector"
 
     def bind(self) -> list[Array] | None:
         optimizer = self.optimizer
@@ -731,7 +743,7 @@ class Update(Effect):
         self._slots = [slots[name].writable() for name in self.optimizer.slot_names]
         self.count = self.optimizer._step_number()
         self._rate = None if self._form == "moving" else self.optimizer._rate()
-        if self._form == "number":
+        if self._form == "number" and not isinstance(self._rate, np.ndarray):  # else it is stale: they differ now
             self.number[...] = self._rate
             self.factor[...] = self._rate * (self.optimizer.weight_decay or 0.0)
         if self._spare is None and self._w.size <= SMALL:

@@ -67,7 +67,12 @@ def _together(optimizers: Sequence[Optimizer], stack: Stack) -> Optimizer:
         whole.weight_decay = decays[0]
     members = list(zip(*(each._trainable_variables for each in optimizers), strict=True))
     whole.build([stack.variable(each) for each in members])
-    whole._excluded = {id(stack.variable(each)) for each in members if not first._decays(each[0])}
+    for each in members:
+        decaying = {mine._decays(variable) for mine, variable in zip(optimizers, each, strict=True)}
+        if len(decaying) > 1:
+            raise CannotStack(f"'{each[0].path}' is spared from weight decay by some of the optimizers only.")
+        if not decaying.pop():
+            whole._excluded.add(id(stack.variable(each)))
     for mine, *theirs in zip(_by_variable(whole), *map(_by_variable, optimizers), strict=True):
         stack.join(mine, theirs)
     for mine, theirs in zip([whole._iterations, *whole._extra], _counts(optimizers), strict=True):

@@ -133,8 +133,8 @@ class Ensemble(MetaEstimatorMixin, BaseEstimator):
         rng = check_random_state(self.random_state)
         self.estimators_ = [clone(self._base()) for _ in range(self.n_models)]
         for each in self.estimators_:
-            if "random_state" in each.get_params():
-                each.set_params(random_state=int(rng.randint(SEEDS)))
+            names = [name for name in sorted(each.get_params()) if name.split("__")[-1] == "random_state"]
+            each.set_params(**{name: int(rng.randint(SEEDS)) for name in names})  # of a pipeline's steps too
         data = [(X, y, sample_weight)] * self.n_models
         if self.bootstrap:
             X, y = indexable(X, y)  # noqa: N806

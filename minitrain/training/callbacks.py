@@ -171,6 +171,10 @@ class CallbackList:
             or any(isinstance(each, Backup) and each.save_freq != "epoch" for each in self.callbacks)
         )
 
+    def looks_at(self, hook: str) -> bool:
+        """Whether anybody does anything at this hook."""
+        return bool(self._wanted[hook])
+
     def advance(self, batches: int) -> None:
         """Tell those who count, such as a progress bar, that so many more batches are done."""
         for each in self._advancing:

@@ -10,6 +10,7 @@ from minitrain.engine.program.program import Program
 from minitrain.optim.base import REGISTRY as OPTIMIZERS
 
 SEEDS = (3, 4, 5)
+SHARED = [callbacks.TerminateOnNaN()]
 
 
 @pytest.fixture(autouse=True)
@@ -219,6 +220,87 @@ def test_class_weights_are_for_training_alone():
         assert list(history.history) == sorted(history.history)
 
 
+class At(callbacks.Callback):
+    """Does something to its model at the n-th call of a hook."""
+
+    def __init__(self, hook, number, act):
+        self.left = number
+
+        def called(*_):
+            self.left -= 1
+            if self.left == 0:
+                act(self.model)
+
+        setattr(self, hook, called)
+
+
+@pytest.mark.parametrize("name", ["weight_decay", "momentum", "learning_rate"])
+def test_options_that_callbacks_set_to_other_values_hold_from_then_on(name, steps):
+    def told(place):
+        return [At("on_epoch_begin", 3, lambda model: setattr(model.optimizer, name, 0.1 * (place + 1)))]
+
+    def optimizer(place):
+        return optim.SGD(0.01, momentum=0.9, weight_decay=0.01)
+
+    if name == "momentum":
+        with pytest.warns(UserWarning, match="differ in more than their learning rates"):
+            trained_alike(plain, told=told, optimizer=optimizer)
+    else:
+        trained_alike(plain, told=told, optimizer=optimizer)
+    assert steps[0] > 0
+
+
+def test_weight_decays_that_differ_at_one_learning_rate(steps):
+    trained_alike(plain, optimizer=lambda place: optim.Adam(0.01, weight_decay=0.1 * place))
+    assert steps[0] > 10
+
+
+def test_variables_that_some_optimizers_spare_from_decay_are_spared_there_alone():
+    def optimizer(place):
+        made = optim.AdamW(0.01, weight_decay=0.1)
+        if place:
+            made.exclude_from_weight_decay(var_names=["bias"])
+        return made
+
+    with pytest.warns(UserWarning, match="spared from weight decay"):
+        trained_alike(plain, optimizer=optimizer)
+
+
+@pytest.mark.parametrize("hook", ["on_test_begin", "on_test_end"])
+def test_callbacks_see_and_change_weights_around_validation(hook):
+    def told(place):
+        return [At(hook, 4, lambda model: model.set_weights([0.5 * each for each in model.get_weights()]))]
+
+    trained_alike(plain, told=told, fit={"epochs": 6, "validation_rows": [np.arange(32)] * 3})
+
+
+def test_averages_are_validated_that_are_swapped_in():
+    trained_alike(
+        plain,
+        told=lambda place: [callbacks.SwapEMAWeights()],
+        optimizer=lambda place: optim.SGD(0.05, use_ema=True, ema_momentum=0.8),
+        fit={"epochs": 6, "validation_rows": [np.arange(32)] * 3},
+    )
+
+
+def test_a_model_that_a_callback_moves_to_another_step_keeps_it():
+    def told(place):
+        return [At("on_epoch_begin", 3, lambda model: model.optimizer.iterations.assign(0))] if place else []
+
+    with pytest.warns(UserWarning, match="start together"):
+        trained_alike(plain, told=told, optimizer=lambda place: optim.Adam(0.01))
+
+
+def test_weights_of_classes_are_not_those_of_validation():
+    y = (Y[:, 0] > 0).astype("int64")
+
+    def make(place):
+        return mt.Sequential([layers.Dense(2, activation="softmax")])
+
+    fit = {"class_weight": {0: 5.0}, "validation_rows": [np.arange(20)] * 3}
+    trained_alike(make, y=y, fit=fit, loss="sparse_categorical_crossentropy")
+
+
 def test_a_train_step_of_ones_own_runs_as_it_is():
     class Own(mt.Sequential):
         def train_step(self, data):
@@ -252,6 +334,8 @@ def test_a_fleet_can_be_trained_again_and_its_models_alone(steps):
         ({"epochs": 0}, "`epochs`"),
         ({"validation_data": (X, Y, None, None)}, "`validation_data` must be"),
         ({"callbacks": lambda place: callbacks.BackupAndRestore("x")}, "no backups"),
+        ({"callbacks": lambda place: SHARED}, "new callbacks for each model"),
+        ({"validation_data": X}, "`validation_data` must be"),
     ],
 )
 def test_what_is_refused(given, message):
@@ -266,3 +350,5 @@ def test_models_that_cannot_be_a_fleet():
             mt.vectorize(models)
     with pytest.raises(TypeError, match="list of Models"):
         mt.vectorize([1])
+    with pytest.raises(TypeError, match="a function that makes a model's callbacks"):
+        mt.vectorize(models_of(plain)).fit(X, Y, callbacks=[callbacks.TerminateOnNaN()])

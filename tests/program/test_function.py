@@ -439,3 +439,46 @@ def test_what_is_recomputed_is_not_replayed():
 
     with pytest.raises(mt.errors.TapeError, match="not recorded"):
         step(mt.constant([1.0, 2.0]))
+
+
+@pytest.mark.parametrize("make", [mt.optimizers.SGD, mt.optimizers.Adam, mt.optimizers.Nadam])
+def test_a_learning_rate_that_the_function_assigns_holds_at_once(make):
+    models, losses = (network(), network()), []
+    for model, wrap in zip(models, (lambda f: f, mt.function), strict=True):
+        optimizer = make(0.1)
+        train = training_step(model, optimizer, mt.losses.MeanSquaredError())
+
+        def step(x, y, optimizer=optimizer, train=train):
+            optimizer.learning_rate.assign(optimizer.learning_rate * 0.5)
+            return train(x, y)
+
+        step = wrap(step)
+        losses.append([float(step(mt.constant(X), mt.constant(X[:, :2]))) for _ in range(6)])
+    assert losses[0] == losses[1]
+    for mine, its in zip(*(each.get_weights() for each in models), strict=True):
+        np.testing.assert_array_equal(mine, its)
+
+
+def test_the_count_of_updates_that_gradients_are_accumulated_for_goes_on():
+    w = mt.Variable([1.0])
+    optimizer = mt.optimizers.SGD(0.1, gradient_accumulation_steps=2)
+
+    @mt.function
+    def step():
+        optimizer.apply_gradients([(mt.constant([1.0]), w)])
+        return optimizer.iterations
+
+    assert [int(step()) for _ in range(6)] == [0, 1, 1, 2, 2, 3]
+
+
+def test_the_learning_rate_of_a_schedule_is_no_constant():
+    optimizer = mt.optimizers.SGD(mt.optimizers.schedules.ExponentialDecay(0.1, 1, 0.5))
+    w = mt.Variable([1.0])
+
+    @mt.function
+    def step():
+        optimizer.apply_gradients([(mt.constant([1.0]), w)])
+        return optimizer.learning_rate
+
+    with pytest.raises(CannotReplay, match="taken out"):
+        step()

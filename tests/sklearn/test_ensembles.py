@@ -8,6 +8,8 @@ import pytest
 from sklearn.base import clone
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GroupKFold, KFold, cross_val_score, cross_validate
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from minitrain.engine.program.program import Program
 from minitrain.sklearn import (
@@ -121,3 +123,10 @@ def test_a_bootstrap_draws_rows_and_may_miss_a_class():
 def test_a_number_of_models_that_is_none(count):
     with pytest.raises(ValueError, match="`n_models`"):
         EnsembleRegressor(n_models=count).fit(X, Y)
+
+
+def test_pipelines_of_an_ensemble_differ_in_their_seeds():
+    net = MLPRegressor(hidden_layer_sizes=(4,), max_iter=2, random_state=0)
+    found = EnsembleRegressor(make_pipeline(StandardScaler(), net), 3, random_state=0).fit(X, X[:, 0])
+    assert len({each[-1].random_state for each in found.estimators_}) == 3
+    assert found.predict(X, return_std=True)[1].min() > 0

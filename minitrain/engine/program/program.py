@@ -124,11 +124,13 @@ class Program:
         """Bind the effects that nothing else in the program meets in what they write: the arrays that each wants."""
         counts = Counter(id(variable) for effect in self.effects for variable in effect.writes)
         touched = {id(each) for each in self.touched}
+        assigned = {id(each) for each in self.assigned}
         places: dict[int, list[Any] | None] = {}
         for effect in self.effects:
             is_alone = all(counts[id(each)] == 1 for each in effect.writes)
             is_seen = any(id(each) in touched for each in effect.late)
-            places[id(effect)] = effect.bind() if is_alone and not is_seen else None
+            is_moved = any(id(each) in assigned for each in effect.early)
+            places[id(effect)] = effect.bind() if is_alone and not is_seen and not is_moved else None
         return places
 
     def _compiled(self, name: str) -> Any:

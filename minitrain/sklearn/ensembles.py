@@ -119,10 +119,13 @@ def _part(x: Any, y: Any, weight: Any, at: Any) -> Data:
 class Ensemble(MetaEstimatorMixin, BaseEstimator):
     """What both ensembles share: networks that differ in their seeds, and with `bootstrap` in their rows."""
 
-    estimator: Any
-    n_models: int
-    bootstrap: bool
-    random_state: Any
+    def __init__(
+        self, estimator: Any = None, n_models: int = 10, *, bootstrap: bool = False, random_state: Any = None
+    ) -> None:
+        self.estimator = estimator
+        self.n_models = n_models
+        self.bootstrap = bootstrap
+        self.random_state = random_state
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:  # noqa: N803
         """Fit the networks on a table X (n, columns) and targets y; `sample_weight`: (n,)."""
@@ -182,14 +185,6 @@ class EnsembleRegressor(RegressorMixin, Ensemble):
     `bootstrap`, Breiman (1996).
     """
 
-    def __init__(
-        self, estimator: Any = None, n_models: int = 10, *, bootstrap: bool = False, random_state: Any = None
-    ) -> None:
-        self.estimator = estimator
-        self.n_models = n_models
-        self.bootstrap = bootstrap
-        self.random_state = random_state
-
     def _base(self) -> Any:
         return MLPRegressor() if self.estimator is None else self.estimator
 
@@ -206,14 +201,6 @@ class EnsembleClassifier(ClassifierMixin, Ensemble):
 
     The parameters are those of `EnsembleRegressor`; `estimator` is an `MLPClassifier` by default.
     """
-
-    def __init__(
-        self, estimator: Any = None, n_models: int = 10, *, bootstrap: bool = False, random_state: Any = None
-    ) -> None:
-        self.estimator = estimator
-        self.n_models = n_models
-        self.bootstrap = bootstrap
-        self.random_state = random_state
 
     def _base(self) -> Any:
         return MLPClassifier() if self.estimator is None else self.estimator

@@ -123,11 +123,12 @@ class Program:
     def _bind_effects(self) -> dict[int, list[Any] | None]:
         """Bind the effects that nothing else in the program meets in what they write: the arrays that each wants."""
         counts = Counter(id(variable) for effect in self.effects for variable in effect.writes)
-        touched = {id(each) for each in self.touched}
+        touched, assigned = ({id(each) for each in found} for found in (self.touched, self.assigned))
         places: dict[int, list[Any] | None] = {}
         for effect in self.effects:
             is_alone = all(counts[id(each)] == 1 for each in effect.writes)
             is_seen = any(id(each) in touched for each in effect.late)
+            is_seen = is_seen or any(id(each) in assigned for each in effect.early)
             places[id(effect)] = effect.bind() if is_alone and not is_seen else None
         return places
 

@@ -44,6 +44,7 @@ class Effect:
 
     writes: Sequence[Variable] = ()
     late: Sequence[Variable] = ()  # those of them that a bound effect writes only when the program ends
+    early: Sequence[Variable] = ()  # variables that a bound effect reads only when the program begins
 
     def __call__(self, arrays: list[Any]) -> None:
         """Do it. The arrays are the program's: they are not to be kept or written to."""

@@ -68,7 +68,8 @@ def _scattering(kind: str, what: str) -> tuple[Callable[..., Variable], Callable
         indices = LATE["reshape"](sparse_delta.indices, (*sparse_delta.indices.shape, 1))
         return at(self, indices, sparse_delta.values)
 
-    by.__name__, at.__name__ = f"scatter_{kind}", f"scatter_nd_{kind}"
+    for method, name in ((by, f"scatter_{kind}"), (at, f"scatter_nd_{kind}")):
+        method.__name__, method.__qualname__ = name, f"Variable.{name}"
     by.__doc__ = f"{what} the slices of an IndexedSlices along the first axis. Returns the variable."
     at.__doc__ = f"{what} `updates` at the coordinates `indices`. Returns the variable."
     return by, at

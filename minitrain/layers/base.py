@@ -408,9 +408,9 @@ class Layer(Configurable):
         """The metrics among the attributes of this layer and of those below it, each once."""
         found: dict[int, Any] = {}
         for layer in self._flatten_layers():
-            for value in [value for key, value in vars(layer).items() if key not in HIDDEN]:
-                for each in _leaves(value, Measuring):
-                    found.setdefault(id(each), each)
+            for key, value in vars(layer).items():
+                if type(value) not in PLAIN and key not in HIDDEN:
+                    found |= {id(each): each for each in _leaves(value, Measuring)}
         return list(found.values())
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,10 +14,9 @@ from minitrain.errors import InvalidArgumentError, ShapeError
 
 
 @contextmanager
-def standing_in(variables: Iterable[Variable], values: Iterable[Any]) -> Iterator[None]:
+def standing_in(variables: Sequence[Variable], values: Sequence[Any]) -> Iterator[None]:
     """Within this `with` block the variables have other values, through which gradients flow; then their own again."""
     tensors = [_stand_in(*each) for each in zip(variables, values, strict=True)]
-    variables = list(variables)
     kept = [(each._tensor, each._pack) for each in variables]
     reads = {} if STATE.trail is None else STATE.trail.reads
     read = {id(each): reads.pop(id(each), None) for each in variables}

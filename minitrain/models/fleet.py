@@ -219,8 +219,9 @@ class Fleet:
     ) -> list[History]:
         """Train all models on the same data, or on rows of it, and give their Histories.
 
-        As `Model.fit`, for arrays held whole. `rows`: for each model the numbers of the rows that it trains on, such as
-        those of a fold; `validation_rows`: of the rows of `validation_data`, or of `x` without it, that validate it.
+        As `Model.fit`, in silence, for arrays held whole. `rows`: for each model the numbers of the rows that it trains
+        on, such as those of a fold; `validation_rows`: of the rows of `validation_data`, or of `x` without it, that
+        validate it.
         `callbacks`: a function that makes a model's callbacks from its number. `seeds`: a number for each model, from
         which the order of its rows is drawn: a fit of that model alone after `utils.set_random_seed` of it is the same
         to rounding.

@@ -167,7 +167,6 @@ class Steps:
             step(batch)
             return
         arrays = [each for each in leaves if each is not None]
-        structure = nest.map_structure(lambda each: each is None, batch)
         trace = self.trace_of(kind, batch)
         if trace.passed < patience:
             trace.passed += 1
@@ -181,7 +180,7 @@ class Steps:
 
         def call(*tensors: Tensor) -> list[Tensor]:
             given = iter(tensors)
-            step(nest.map_structure(lambda is_none: None if is_none else next(given), structure))
+            step(nest.map_structure(lambda each: None if each is None else next(given), batch))
             return []
 
         self._record(trace, call, arrays, lambda: step(batch))

@@ -40,7 +40,7 @@ ROWS_AT_ONCE = 1024  # that `predict` takes where it may: a program's calls cost
 
 
 class Known:
-    """What a walk over the model finds, made when asked for and kept for an epoch: it takes as long as a step."""
+    """What a walk over the model finds, made when asked for and kept while it holds: it takes as long as a step."""
 
     def __init__(self, model: Any) -> None:
         self.model = model
@@ -48,12 +48,18 @@ class Known:
     @cached_property
     def layers(self) -> list[Layer]:
         """The model and all layers below it."""
-        return list(self.model._flatten_layers())
+        found = list(self.model._flatten_layers())
+        self._versions = [each._version for each in found]
+        return found
 
     @cached_property
     def variables(self) -> list[Any]:
         """As `Layer.trainable_variables`."""
         return self.model.trainable_variables  # type: ignore[no-any-return]
+
+    def is_current(self) -> bool:
+        """Whether no attribute of a layer has been set since, such as `trainable` by a callback."""
+        return "layers" not in vars(self) or self._versions == [each._version for each in self.layers]
 
     def losses(self) -> list[Any]:
         """As `Layer.losses`."""
@@ -406,6 +412,8 @@ class Trainer:
                     if reading:
                         logs = _numbers(results())
                 else:
+                    if self._known is not None and not self._known.is_current():
+                        self._known = None
                     self._steps.run(self, "train", self._train_on, batch)
                     if self._known is None:
                         self._known = Known(self)  # after the first step, which may have made the weights

@@ -647,15 +647,15 @@ class Update(Effect):
         self.optimizer.apply([Tensor(next(given)) if has else None for has in self.has_gradient], self.variables)
 
     @property
+    def early(self) -> list[Variable]:  # type: ignore[override]
+        """The learning rate, where it is a variable."""
+        rate = self.optimizer._learning_rate
+        return [rate] if isinstance(rate, Variable) else []
+
+    @property
     def late(self) -> list[Variable]:  # type: ignore[override]
         """The count of steps, which is kept as a number meanwhile."""
         return [self.optimizer._iterations]
-
-    @property
-    def early(self) -> list[Variable]:  # type: ignore[override]
-        """The learning rate, where it is a number."""
-        rate = self.optimizer._learning_rate
-        return [rate] if isinstance(rate, Variable) else []
 
     def unbind(self) -> None:
         self.flat = self._spare = self._w = None

@@ -3,6 +3,11 @@
 Importing this needs scikit-learn; importing minitrain does not.
 """
 
+try:
+    import sklearn as _sklearn
+except ImportError as error:
+    raise ImportError("minitrain.sklearn needs scikit-learn: python -m pip install 'minitrain[sklearn]'") from error
+
 from minitrain.sklearn.encoding import TableEncoder
 from minitrain.sklearn.ensembles import EnsembleClassifier, EnsembleRegressor, cross_val_fit
 from minitrain.sklearn.mlp import MLPClassifier, MLPRegressor

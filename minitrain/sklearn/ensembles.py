@@ -119,15 +119,22 @@ def _part(x: Any, y: Any, weight: Any, at: Any) -> Data:
 class Ensemble(MetaEstimatorMixin, BaseEstimator):
     """What both ensembles share: networks that differ in their seeds, and with `bootstrap` in their rows."""
 
-    estimator: Any
-    n_models: int
-    bootstrap: bool
-    random_state: Any
+    _method = "predict"  # whose mean is taken
+
+    def __init__(
+        self, estimator: Any = None, n_models: int = 10, *, bootstrap: bool = False, random_state: Any = None
+    ) -> None:
+        self.estimator = estimator
+        self.n_models = n_models
+        self.bootstrap = bootstrap
+        self.random_state = random_state
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:  # noqa: N803
         """Fit the networks on a table X (n, columns) and targets y; `sample_weight`: (n,)."""
         if not isinstance(self.n_models, Integral) or isinstance(self.n_models, bool) or self.n_models < 1:
             raise InvalidArgumentError(f"`n_models` must be a positive integer, received {self.n_models!r}.")
+        if not hasattr(self._base(), self._method):
+            raise InvalidArgumentError(f"`estimator` must have `{self._method}`, which {self._base()!r} has not.")
         if y is None:
             raise ValueError(f"This {type(self).__name__} estimator requires y to be passed, but the target y is None.")
         rng = check_random_state(self.random_state)
@@ -182,14 +189,6 @@ class EnsembleRegressor(RegressorMixin, Ensemble):
     `bootstrap`, Breiman (1996).
     """
 
-    def __init__(
-        self, estimator: Any = None, n_models: int = 10, *, bootstrap: bool = False, random_state: Any = None
-    ) -> None:
-        self.estimator = estimator
-        self.n_models = n_models
-        self.bootstrap = bootstrap
-        self.random_state = random_state
-
     def _base(self) -> Any:
         return MLPRegressor() if self.estimator is None else self.estimator
 
@@ -207,13 +206,7 @@ class EnsembleClassifier(ClassifierMixin, Ensemble):
     The parameters are those of `EnsembleRegressor`; `estimator` is an `MLPClassifier` by default.
     """
 
-    def __init__(
-        self, estimator: Any = None, n_models: int = 10, *, bootstrap: bool = False, random_state: Any = None
-    ) -> None:
-        self.estimator = estimator
-        self.n_models = n_models
-        self.bootstrap = bootstrap
-        self.random_state = random_state
+    _method = "predict_proba"
 
     def _base(self) -> Any:
         return MLPClassifier() if self.estimator is None else self.estimator

@@ -367,7 +367,10 @@ class Stream:
         parts = tuple(batch) if isinstance(batch, (tuple, list)) else (batch,)
         if not 1 <= len(parts) <= 3:
             raise ShapeError(f"A batch must be (x,), (x, y) or (x, y, sample_weight), received {len(parts)} parts.")
-        x, y, weight = Table(*parts, dtype=self.dtype, strings=self.strings).whole
+        try:
+            x, y, weight = Table(*parts, dtype=self.dtype, strings=self.strings).whole
+        except ShapeError as error:
+            raise ShapeError(f"{error} An iterable must give batches, as `dataset.batch(32)` does.") from error
         if self.class_weight is not None:
             weight = class_weighted(y, weight, self.class_weight)
         return x, y, weight

@@ -430,3 +430,20 @@ def test_shapes_of_schedules():
         optim.schedules.PiecewiseConstantDecay([1], [0.1])
     with pytest.raises(ValueError, match="decay_steps"):
         optim.schedules.CosineDecay(0.1, 0)
+
+
+def test_a_learning_rate_that_the_step_itself_assigns_counts_from_the_next_step_on():
+    class Slowing(mt.Sequential):
+        def compute_loss(self, *args, **kwargs):
+            self.optimizer.learning_rate.assign(self.optimizer.learning_rate * 0.9)
+            return super().compute_loss(*args, **kwargs)
+
+    def trained(run_eagerly):
+        mt.utils.set_random_seed(0)
+        model = Slowing([mt.layers.Dense(1)])
+        model.compile(optim.Adam(0.1), "mse", run_eagerly=run_eagerly)
+        x = np.linspace(-1.0, 1.0, 64, dtype="float32").reshape(32, 2)
+        model.fit(x, x[:, :1], batch_size=4, epochs=2, verbose=0)
+        return model.get_weights()[0]
+
+    np.testing.assert_allclose(trained(False), trained(True), rtol=1e-5)

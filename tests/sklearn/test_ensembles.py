@@ -130,3 +130,8 @@ def test_pipelines_of_an_ensemble_differ_in_their_seeds():
     found = EnsembleRegressor(make_pipeline(StandardScaler(), net), 3, random_state=0).fit(X, X[:, 0])
     assert len({each[-1].random_state for each in found.estimators_}) == 3
     assert found.predict(X, return_std=True)[1].min() > 0
+
+
+def test_an_ensemble_of_what_gives_no_probabilities():
+    with pytest.raises(ValueError, match="`predict_proba`"):
+        EnsembleClassifier(Ridge()).fit(X, LABELS)

@@ -515,3 +515,19 @@ def test_swapping_on_epochs_leaves_the_averages_in_the_model():
         fit(model, callbacks.SwapEMAWeights(**options), epochs=3, validation_data=(X, Y))
         weights.append(model.get_weights())
     same(*weights)
+
+
+def test_a_layer_frozen_within_an_epoch_is_left_alone_from_then_on():
+    class Freeze(callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if batch == 1:
+                self.model.layers[0].trainable = False
+
+    def trained(run_eagerly):
+        mt.utils.set_random_seed(1)
+        model = mt.Sequential([layers.Dense(4, kernel_regularizer="l2"), layers.Dense(1)])
+        model.compile("sgd", "mse", run_eagerly=run_eagerly)
+        x = np.linspace(-1.0, 1.0, 32, dtype="float32").reshape(16, 2)
+        return model.fit(x, x[:, :1], batch_size=4, epochs=2, verbose=0, shuffle=False, callbacks=[Freeze()]).history
+
+    assert trained(False) == trained(True)

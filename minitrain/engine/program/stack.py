@@ -110,6 +110,7 @@ def stacked(recordings: Sequence[Recording], stack: Stack) -> Recording:
     than values, params and variables.
     """
     _need_parallel(recordings)
+    _need_settled(recordings[0])
     first, count = recordings[0], len(recordings)
     given = [Tensor(np.zeros((count, *first.shapes[each]), first.dtypes[each])) for each in first.inputs]
     values = dict(zip(first.inputs, given, strict=True))
@@ -139,6 +140,15 @@ def _need_parallel(recordings: Sequence[Recording]) -> None:
                 raise CannotStack(f"The models' steps differ at {mine.line or 'a read of a variable'}.")
         if first.constants.keys() != other.constants.keys() or first.dtypes != other.dtypes:
             raise CannotStack("The models' steps differ in what is constant.")
+
+
+def _need_settled(recording: Recording) -> None:
+    """Raise CannotStack where the step writes what an effect reads from the models themselves, not from the stack."""
+    written = {id(each.target) for each in recording.statements if each.kind == "write"}
+    for statement in recording.statements:
+        for variable in statement.target.early if statement.kind == "effect" else ():
+            if id(variable) in written:
+                raise CannotStack(f"The models' steps write '{variable.path}', which is read when the program begins.")
 
 
 def _target(targets: list[Any], kind: str, stack: Stack) -> Any:

@@ -669,11 +669,12 @@ class Update(Effect):
 
         "moving", "vector" or "number".
         """
-        rate = self.optimizer._learning_rate
-        if not (type(rate) is Variable or (type(rate) is Rates and rate.are_constant)):
+        rate, decay = self.optimizer._learning_rate, self.optimizer.weight_decay
+        if type(rate) is Variable:
+            return "number" if type(decay) is not np.ndarray else "vector"
+        if type(rate) is not Rates or not rate.are_constant:
             return "moving"
-        is_one = type(rate) is Variable or isinstance(rate(0), float)
-        return "number" if is_one and not isinstance(self.optimizer.weight_decay, np.ndarray) else "vector"
+        return "number" if isinstance(rate(0), float) and type(decay) is not np.ndarray else "vector"
 
     def bind(self) -> list[Array] | None:
         optimizer = self.optimizer
@@ -683,6 +684,7 @@ class Update(Effect):
             return None
         pack = optimizer._packs[0][0]
         self.flat = np.empty_like(pack.buffer)
+        self._rate = None
         self.number = np.empty((), self.flat.dtype)  # the learning rate, where it is one that stays
         self.factor = np.empty((), self.flat.dtype)  # what weight decay takes off then
         if self.factors is not None:
@@ -740,12 +742,14 @@ class Update(Effect):
         variables, slots = self.optimizer._packs[0]
         self._w, self._slots = None, []  # held here, the buffers would not be the optimizer's alone
         self._w = variables.writable()
-        self._slots = [slots[name].writable() for name in self.optimizer.slot_names]
+        if slots:
+            self._slots = [slots[name].writable() for name in self.optimizer.slot_names]
         self.count = self.optimizer._step_number()
-        self._rate = None if self._form == "moving" else self.optimizer._rate()
-        if self._form == "number" and not isinstance(self._rate, np.ndarray):  # else it is stale: they differ now
-            self.number[...] = self._rate
-            self.factor[...] = self._rate * (self.optimizer.weight_decay or 0.0)
+        rate = None if self._form == "moving" else self.optimizer._rate()
+        if self._form == "number" and type(rate) is float and rate != self._rate:  # else it is stale: they differ now
+            self.number[...] = rate
+            self.factor[...] = rate * (self.optimizer.weight_decay or 0.0)
+        self._rate = rate
         if self._spare is None and self._w.size <= SMALL:
             self._spare = [np.empty_like(self._w) for _ in range(2)]
 
@@ -767,7 +771,7 @@ class Update(Effect):
     def end(self) -> None:
         if self.flat is not None:
             self._w, self._slots = None, []
-            self.optimizer._iterations._tensor = Tensor(np.asarray(self.count, np.int64))
+            self.optimizer._iterations._writable()[...] = self.count
 
 
 def _norm(arrays: Sequence[Array]) -> float:

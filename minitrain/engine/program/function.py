@@ -164,7 +164,8 @@ class Function:
             entry = self._traces[full] = Trace(), kept
             if len(self._traces) > SIGNATURES:
                 self._traces.popitem(last=False)
-        self._traces.move_to_end(full)
+        if len(self._traces) > 1:
+            self._traces.move_to_end(full)
         trace = entry[0]
         if trace.is_ready:
             program = trace.take()

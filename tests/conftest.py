@@ -1,4 +1,4 @@
-"""Fixtures for all tests: no test may leave a tape open or numerics checking on."""
+"""Fixtures for all tests: no test may leave a tape open or numerics checking on; how many steps fleets have made."""
 
 import os
 
@@ -6,6 +6,7 @@ os.environ.setdefault("SCIPY_ARRAY_API", "1")  # before SciPy is imported: else 
 
 import pytest
 
+from minitrain.engine.program.program import Program
 from minitrain.engine.trail import STATE
 
 
@@ -16,3 +17,17 @@ def no_open_tape():
     STATE.home = STATE.trail = None
     STATE.checking = False
     assert leaked == (None, None, False), "the test left a tape open, or numerics checking on"
+
+
+@pytest.fixture
+def steps(monkeypatch):
+    """How many steps programs of several models have made."""
+    made = [0]
+    real = Program.epoch
+
+    def epoch(self, rows, tables):
+        made[0] += len(rows) if rows.ndim == 3 else 0
+        real(self, rows, tables)
+
+    monkeypatch.setattr(Program, "epoch", epoch)
+    return made

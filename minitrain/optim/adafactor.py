@@ -31,7 +31,7 @@ class Adafactor(Optimizer):
         weight_decay: float | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(learning_rate=kwargs.pop("lr", learning_rate), weight_decay=weight_decay, **kwargs)
+        super().__init__(learning_rate=learning_rate, weight_decay=weight_decay, **kwargs)
         self.beta_2_decay = beta_2_decay
         self.epsilon_1 = epsilon_1
         self.epsilon_2 = epsilon_2

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from minitrain.errors import InvalidArgumentError
-from minitrain.optim.base import REGISTRY, Optimizer, called, missing_mass, moving_average, moving_square
+from minitrain.optim.base import REGISTRY, Optimizer, missing_mass, moving_average, moving_square
+from minitrain.optim.update import called
 
 
 @REGISTRY.register()
@@ -28,7 +29,7 @@ class Adam(Optimizer):
         weight_decay: float | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(learning_rate=kwargs.pop("lr", learning_rate), weight_decay=weight_decay, **kwargs)
+        super().__init__(learning_rate=learning_rate, weight_decay=weight_decay, **kwargs)
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.epsilon = epsilon

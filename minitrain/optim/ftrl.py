@@ -31,7 +31,7 @@ class Ftrl(Optimizer):
         weight_decay: float | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(learning_rate=kwargs.pop("lr", learning_rate), weight_decay=weight_decay, **kwargs)
+        super().__init__(learning_rate=learning_rate, weight_decay=weight_decay, **kwargs)
         if learning_rate_power > 0:
             raise InvalidArgumentError(f"`learning_rate_power` must be 0 or less, received {learning_rate_power!r}.")
         for name, value in (

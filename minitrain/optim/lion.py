@@ -24,7 +24,7 @@ class Lion(Optimizer):
         weight_decay: float | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(learning_rate=kwargs.pop("lr", learning_rate), weight_decay=weight_decay, **kwargs)
+        super().__init__(learning_rate=learning_rate, weight_decay=weight_decay, **kwargs)
         if not 0 < beta_1 <= 1:
             raise InvalidArgumentError(f"`beta_1` must be above 0 and at most 1, received {beta_1!r}.")
         self.beta_1 = beta_1

@@ -26,7 +26,7 @@ class RMSprop(Optimizer):
         weight_decay: float | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(learning_rate=kwargs.pop("lr", learning_rate), weight_decay=weight_decay, **kwargs)
+        super().__init__(learning_rate=learning_rate, weight_decay=weight_decay, **kwargs)
         self.rho = rho
         self.momentum = momentum
         self.epsilon = epsilon

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from minitrain.errors import InvalidArgumentError
-from minitrain.optim.base import REGISTRY, Optimizer, called, scalar
+from minitrain.optim.base import REGISTRY, Optimizer, scalar
+from minitrain.optim.update import called
 
 
 @REGISTRY.register()
@@ -25,7 +26,7 @@ class SGD(Optimizer):
         weight_decay: float | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(learning_rate=kwargs.pop("lr", learning_rate), weight_decay=weight_decay, **kwargs)
+        super().__init__(learning_rate=learning_rate, weight_decay=weight_decay, **kwargs)
         if not 0 <= momentum <= 1:
             raise InvalidArgumentError(f"`momentum` must be a float between 0 and 1, received {momentum!r}.")
         self.momentum = momentum

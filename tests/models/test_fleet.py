@@ -6,7 +6,6 @@ from networks import LOSS_CLASSES, RNG, TRAINED_LAYERS, X, Y, around, fitting, s
 
 import minitrain as mt
 from minitrain import callbacks, layers, optim
-from minitrain.engine.program.program import Program
 from minitrain.optim.base import REGISTRY as OPTIMIZERS
 
 SEEDS = (3, 4, 5)
@@ -18,20 +17,6 @@ def _in_float64():
     mt.config.set_floatx("float64")
     yield
     mt.config.set_floatx("float32")
-
-
-@pytest.fixture
-def steps(monkeypatch):
-    """How many steps programs of several models have made."""
-    made = [0]
-    real = Program.epoch
-
-    def epoch(self, rows, tables):
-        made[0] += len(rows) if rows.ndim == 3 else 0
-        real(self, rows, tables)
-
-    monkeypatch.setattr(Program, "epoch", epoch)
-    return made
 
 
 def plain(place):

@@ -11,7 +11,6 @@ from sklearn.model_selection import GroupKFold, KFold, cross_val_score, cross_va
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from minitrain.engine.program.program import Program
 from minitrain.sklearn import (
     EnsembleClassifier,
     EnsembleRegressor,
@@ -27,20 +26,6 @@ X = RNG.normal(size=(130, 4))
 Y = X[:, 0] ** 2 + X[:, 1] + 0.1 * RNG.normal(size=130)
 LABELS = np.array(["a", "b", "c"])[np.digitize(X[:, 0] + X[:, 1], [-0.5, 0.5])]
 SMALL = {"hidden_layer_sizes": (12,), "max_iter": 15, "random_state": 3, "batch_size": 16}
-
-
-@pytest.fixture
-def steps(monkeypatch):
-    """How many steps programs of several networks have made."""
-    made = [0]
-    real = Program.epoch
-
-    def epoch(self, rows, tables):
-        made[0] += len(rows) if rows.ndim == 3 else 0
-        real(self, rows, tables)
-
-    monkeypatch.setattr(Program, "epoch", epoch)
-    return made
 
 
 @pytest.mark.parametrize(

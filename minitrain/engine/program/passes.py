@@ -142,7 +142,7 @@ def move_penalties(recording: Recording) -> int:
     for statement in recording.statements:
         if statement.kind == "read":
             read_at[statement.outputs[0]] = writes[id(statement.target)]
-        variables = statement.target.penalized(None) if statement.kind == "effect" else ()
+        variables = statement.target.penalizable if statement.kind == "effect" else ()
         inputs, factors = list(statement.inputs), [0.0] * len(variables)
         for place, variable in enumerate(variables):
             add = makers.get(inputs[place])

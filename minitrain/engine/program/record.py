@@ -45,6 +45,7 @@ class Effect:
 
     writes: Sequence[Variable] = ()
     late: Sequence[Variable] = ()  # those of them that a bound effect writes only when the program ends
+    penalizable: Sequence[Variable] = ()  # those to whose gradients an update can add a multiple of themselves
     early: Sequence[Variable] = ()  # those that a bound effect reads only when the program begins
 
     def __call__(self, arrays: list[Any]) -> None:
@@ -72,12 +73,9 @@ class Effect:
 
         return Each(effects)
 
-    def penalized(self, factors: list[float] | None) -> Any:
-        """For an update: with these numbers, one a variable, times the weights added to the gradients.
-
-        None asks for the variables, in the order of the values that it takes; there are none if it cannot do so.
-        """
-        return ()
+    def penalized(self, factors: list[float]) -> Effect:
+        """The same with a number times the weights added to each of its values, the gradients of `penalizable`."""
+        raise NotImplementedError  # those that have any do
 
     def begin(self) -> None:
         """Called before a program runs."""

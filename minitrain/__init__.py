@@ -6,6 +6,9 @@ The names are TensorFlow's and Keras's: a script moves over with `import minitra
 
 import sys as _sys
 import warnings as _warnings
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import Any as _Any
 
 # Operations give infinities and NaNs in silence, as TensorFlow does; NumPy would warn from inside minitrain's own
 # lines, where nobody can act on it. `debugging.enable_check_numerics` finds the first one.
@@ -14,35 +17,18 @@ _warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"minitrain\.
 from minitrain import (
     activations,
     autodiff,
-    backend,
     bitwise,
-    callbacks,
     compat,
     config,
-    constraints,
-    data,
     debugging,
-    dtype_policies,
     dtypes,
     errors,
-    initializers,
-    layers,
     linalg,
-    losses,
     math,
-    metrics,
-    mixed_precision,
-    models,
     nest,
     nn,
     ops,
-    optim,
     random,
-    regularizers,
-    saving,
-    testing,
-    tree,
-    utils,
 )
 from minitrain.compat import (
     broadcast_dynamic_shape,
@@ -97,11 +83,6 @@ from minitrain.engine.tape import GradientTape, UnconnectedGradients
 from minitrain.engine.tensor import Tensor, is_tensor
 from minitrain.engine.transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from minitrain.engine.variable import Variable, VariableAggregation, VariableSynchronization
-from minitrain.initializers import Initializer
-from minitrain.layers import Input, InputSpec, Layer
-from minitrain.losses import Loss
-from minitrain.metrics import Metric
-from minitrain.models import Model, Sequential, vectorize
 from minitrain.module import Module
 from minitrain.ops.control import (
     case,
@@ -259,21 +240,76 @@ from minitrain.ops.shaping import (
     unstack,
 )
 from minitrain.ops.tensor_array import TensorArray
-from minitrain.optim import Optimizer
-from minitrain.regularizers import Regularizer
+
+if _TYPE_CHECKING:  # for editors and type checkers: the rest of the names, which `_LATER` brings
+    from minitrain import (
+        backend,
+        callbacks,
+        constraints,
+        data,
+        dtype_policies,
+        initializers,
+        layers,
+        losses,
+        metrics,
+        mixed_precision,
+        models,
+        optim,
+        regularizers,
+        saving,
+        test,
+        testing,
+        tree,
+        utils,
+    )
+    from minitrain import optim as optimizers
+    from minitrain.initializers import Initializer
+    from minitrain.layers import Input, InputSpec, Layer
+    from minitrain.losses import Loss
+    from minitrain.metrics import Metric
+    from minitrain.models import Model, Sequential, vectorize
+    from minitrain.optim import Optimizer
+    from minitrain.regularizers import Regularizer
+
+    constant_initializer, ones_initializer = initializers.Constant, initializers.Ones
+    random_normal_initializer, random_uniform_initializer = initializers.RandomNormal, initializers.RandomUniform
+    zeros_initializer = initializers.Zeros
 
 __version__ = "0.1.0"
+
+# What stands above the operations is imported where it is first named, as `tf.keras` is: a tape does not wait for it.
+_LATER = {
+    **{
+        name: name
+        for name in (
+            *("backend", "callbacks", "constraints", "data", "dtype_policies", "initializers", "layers", "losses"),
+            *("metrics", "mixed_precision", "models", "optim", "regularizers", "saving", "test", "testing", "tree"),
+            "utils",
+        )
+    },
+    "Initializer": "initializers.Initializer",
+    "Input": "layers.Input",
+    "InputSpec": "layers.InputSpec",
+    "Layer": "layers.Layer",
+    "Loss": "losses.Loss",
+    "Metric": "metrics.Metric",
+    "Model": "models.Model",
+    "Optimizer": "optim.Optimizer",
+    "Regularizer": "regularizers.Regularizer",
+    "Sequential": "models.Sequential",
+    "constant_initializer": "initializers.Constant",
+    "ones_initializer": "initializers.Ones",
+    "optimizers": "optim",
+    "random_normal_initializer": "initializers.RandomNormal",
+    "random_uniform_initializer": "initializers.RandomUniform",
+    "vectorize": "models.vectorize",
+    "zeros_initializer": "initializers.Zeros",
+}
 
 _admit(globals(), "")
 newaxis = None
 truediv = realdiv = divide
 parallel_stack = stack
-constant_initializer, ones_initializer, zeros_initializer = (
-    initializers.Constant,
-    initializers.Ones,
-    initializers.Zeros,
-)
-random_normal_initializer, random_uniform_initializer = initializers.RandomNormal, initializers.RandomUniform
 mod = floormod
 compat.alias_package(f"{__name__}.keras", __name__)
 compat.alias_package(f"{__name__}.optimizers", f"{__name__}.optim")
@@ -285,14 +321,18 @@ for _name in (  # keras.ops has these activations too
     *("squareplus", "tanh_shrink", "threshold"),
 ):
     setattr(ops, _name, getattr(activations, _name))
-optimizers = optim
 
-__all__ = [name for name in dir() if not name.startswith("_")]
+__all__ = sorted({*(name for name in dir() if not name.startswith("_")), *_LATER})
 
 
-def __getattr__(name: str):
-    if name == "test":  # unittest takes as long to import as minitrain
-        import importlib
+def __getattr__(name: str) -> _Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, _, attribute = _LATER[name].partition(".")
+    found = _import_module(f"{__name__}.{module}")
+    globals()[name] = found = getattr(found, attribute) if attribute else found
+    return found
 
-        return importlib.import_module(f"{__name__}.test")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})

@@ -3,10 +3,12 @@
 import ast
 import doctest
 import importlib
+import pickle
 import pkgutil
 import subprocess
 import sys
 from pathlib import Path
+from types import FunctionType
 
 import numpy as np
 import pytest
@@ -81,9 +83,29 @@ def test_docstring_examples_run(module):
 
 def test_all_is_what_is_public():
     for module in (mt, mt.math, mt.nn, mt.linalg, mt.random, mt.bitwise):
-        public = {name for name in vars(module) if not name.startswith("_")}
-        public -= {"sklearn", "test"}  # there once they are imported
+        public = {name for name in dir(module) if not name.startswith("_")}
+        public -= {"sklearn", "training"}  # there once they are imported
         assert public == set(module.__all__)
+
+
+@pytest.mark.parametrize("module", ["minitrain", *MODULES])
+def test_public_functions_and_classes_pickle(module):
+    loaded = importlib.import_module(module)
+    for name in getattr(loaded, "__all__", []):
+        each = getattr(loaded, name)
+        if isinstance(each, type | FunctionType):
+            assert pickle.loads(pickle.dumps(each)) is each, name
+
+
+def test_what_stands_on_the_operations_waits_until_it_is_named():
+    code = "import sys, minitrain; print(*(name for name in sys.modules if name.startswith('minitrain.')))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert {"minitrain.math", "minitrain.engine.tape"} <= {*loaded}
+    assert not {"minitrain.layers", "minitrain.losses", "minitrain.metrics", "minitrain.optim"} & {*loaded}
+    assert mt.Model is mt.models.Model
+    assert {"layers", "Model", "optimizers"} <= {*dir(mt)}
+    with pytest.raises(AttributeError, match="nothing"):
+        _ = mt.nothing
 
 
 def test_keras_is_the_package_itself():

@@ -15,6 +15,7 @@ one template per arity, with the recording written out in each: a shared helper 
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, Protocol, cast
@@ -169,7 +170,7 @@ def primitive(
     else:
         op = _binary(made, floating)
     op.__name__ = op.__qualname__ = name
-    op.__module__ = getattr(kernel, "__module__", None) or __name__
+    op.__module__ = sys._getframe(1).f_globals["__name__"] if isinstance(kernel, np.ufunc) else kernel.__module__
     op.__doc__ = doc or kernel.__doc__
     op.primitive = made  # type: ignore[attr-defined]
     op.vjp = made.vjp  # type: ignore[attr-defined]

@@ -9,6 +9,7 @@ only weakly to what they made, so that a drawing holds no reference cycle.
 from __future__ import annotations
 
 import functools
+import sys
 import weakref
 from collections import Counter
 from collections.abc import Callable
@@ -236,6 +237,8 @@ def admit(namespace: dict[str, Any], prefix: str) -> None:
             continue
         if not hasattr(function, "primitive"):
             namespace[name] = function = admitting(function)
+        if getattr(sys.modules[function.__module__], function.__qualname__, None) is not function:
+            function.__module__, function.__qualname__ = namespace["__name__"], name  # where pickle finds it
         FUNCTIONS.setdefault(f"{prefix}{name}", function)
 
 

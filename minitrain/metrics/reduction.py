@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -141,6 +142,6 @@ def mean_of(
         "get_config": get_config,
         "__signature__": signature,
         "__doc__": doc or f"The weighted mean of `{function.__name__}`. {function.__doc__ or ''}",
-        "__module__": function.__module__,
+        "__module__": sys._getframe(1).f_globals["__name__"],
     }
     return REGISTRY.add(type(class_name, (FunctionMean,), members), *aliases)

@@ -447,7 +447,7 @@ def _(xp, g, out, x):
     return g / (1.0 + x * x)
 
 
-_atan2 = primitive(np.arctan2, name="atan2", floating=True)
+_atan2 = primitive(np.arctan2, "The angle of the point (x, y).", name="atan2", floating=True)
 
 
 @_atan2.vjp("x")  # the first argument, which is called y in mathematics

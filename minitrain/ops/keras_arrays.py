@@ -39,7 +39,7 @@ def _(xp, g, out, x):
     return g / (3.0 * out * out)
 
 
-_hypot = primitive(np.hypot, name="hypot", floating=True)
+_hypot = primitive(np.hypot, "sqrt(x ** 2 + y ** 2).", name="hypot", floating=True)
 
 
 @_hypot.vjp("x")

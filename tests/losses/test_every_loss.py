@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import pickle
 
 import numpy as np
 import pytest
@@ -72,6 +73,7 @@ def test_names_and_configuration_go_there_and_back(cls):
     assert type(losses.get(cls.__name__)) is cls
     assert type(losses.get(cls)) is cls
     assert losses.get(made) is made
+    assert pickle.loads(pickle.dumps(made)).get_config() == made.get_config()
     assert losses.get(cls.fn.__name__) is cls.fn
     assert getattr(losses, cls.__name__) is cls
 

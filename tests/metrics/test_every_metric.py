@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 from sklearn import metrics as sk
@@ -100,6 +103,9 @@ def test_names_and_configuration_go_there_and_back(cls):
     assert type(again) is cls
     assert again.get_config() == made.get_config()
     assert getattr(metrics, cls.__name__) is cls
+    run(made, data(cls))
+    for copied in (pickle.loads(pickle.dumps(made)), copy.deepcopy(made)):
+        np.testing.assert_array_equal(copied.result(), made.result())
     if cls.__name__ not in ARGUMENTS:
         assert type(metrics.get(cls.__name__)) is cls
 

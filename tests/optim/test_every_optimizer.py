@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import gc
+import pickle
 import weakref
 
 import numpy as np
@@ -53,6 +55,18 @@ def test_names_and_configuration_go_there_and_back(cls):
     assert again.get_config() == made.get_config()
     assert type(optim.get(cls.__name__)) is type(optim.get(cls.__name__.lower())) is cls
     assert getattr(mt.optimizers, cls.__name__) is cls
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+@pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS.keys())
+def test_pickled_with_its_variables_it_goes_on_where_it_stood(cls, options):
+    optimizer, made = cls(learning_rate=0.05, **options), variables()
+    run(optimizer, made, steps=3)
+    copies = [pickle.loads(pickle.dumps((optimizer, made))), copy.deepcopy((optimizer, made))]
+    expected = run(optimizer, made, steps=2)
+    for each in copies:
+        for one, other in zip(run(*each, steps=2), expected, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-12)
 
 
 @pytest.mark.parametrize("cls", CLASSES)

@@ -183,6 +183,9 @@ class TensorBoard(Callback):
         self._writers = {}
 
 
+SOON = 0.1  # seconds in which no bar is drawn: drawing twice would be a hundredth of a fast epoch
+
+
 class ProgressBar(Callback):
     """One tqdm bar an epoch with the results so far (`verbose=1`), or one line an epoch (`verbose=2`)."""
 
@@ -197,7 +200,7 @@ class ProgressBar(Callback):
             from tqdm.auto import tqdm
 
             said = f"Epoch {epoch + 1}/{self.params['epochs']}"
-            self._bar = tqdm(total=self.params["steps"], desc=said, unit="step", mininterval=0.1)
+            self._bar = tqdm(total=self.params["steps"], desc=said, unit="step", mininterval=SOON, delay=SOON)
 
     def advance(self, batches: int) -> None:
         """So many more batches are done."""
@@ -207,7 +210,8 @@ class ProgressBar(Callback):
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         said = {key: f"{value:.4g}" for key, value in (logs or {}).items()}
         if self._bar is not None:
-            self._bar.set_postfix(said, refresh=False)  # `close` draws it
+            self._bar.set_postfix_str(", ".join([f"{k}={v}" for k, v in said.items()]), refresh=False)
+            self._bar.last_print_t = self._bar.start_t + SOON  # the delay is over: `close` draws it
             self._bar.close()
             self._bar = None
         else:

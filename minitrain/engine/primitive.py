@@ -54,6 +54,7 @@ class Primitive:
     __slots__ = (
         "draws",
         "emit",
+        "express",
         "inputs",
         "is_elementwise",
         "is_view",
@@ -77,6 +78,7 @@ class Primitive:
         self.is_elementwise = isinstance(kernel, np.ufunc)  # whether it may write over an input of its output's shape
         self.stacked: Callable[..., Any] | None = None
         self.emit: Callable[..., Any] | None = None  # source for programs that writes into a given array
+        self.express: Callable[..., str] | None = None  # source that gives a result without axes as a scalar
 
     @property
     def is_differentiable(self) -> bool:
@@ -111,6 +113,17 @@ class Primitive:
 
         return register
 
+    def expressed(self) -> Callable[[Rule], Rule]:
+        """Decorate the expression: a function (emitter, *inputs, **params) that gives the source of a float result
+        without axes as a NumPy scalar, whose arithmetic takes a quarter of the time of that of arrays.
+        """
+
+        def register(express: Rule) -> Rule:
+            self.express = express
+            return express
+
+        return register
+
     def __repr__(self) -> str:
         return f"<primitive {self.name}>"
 
@@ -127,6 +140,7 @@ class Op(Protocol):
     primitive: Primitive
     vjp: Callable[..., Callable[[Rule], Rule]]
     written: Callable[..., Callable[[Rule], Rule]]
+    expressed: Callable[..., Callable[[Rule], Rule]]
     __name__: str
 
     def __call__(self, *inputs: Any, **params: Any) -> Any: ...
@@ -175,6 +189,7 @@ def primitive(
     op.primitive = made  # type: ignore[attr-defined]
     op.vjp = made.vjp  # type: ignore[attr-defined]
     op.written = made.written  # type: ignore[attr-defined]
+    op.expressed = made.expressed  # type: ignore[attr-defined]
     PRIMITIVES[name] = made
     setattr(kernels, name, kernel)
     setattr(ops, name, op)

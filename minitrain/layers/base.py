@@ -14,7 +14,7 @@ import threading
 import warnings
 import weakref
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol, runtime_checkable
 
@@ -31,6 +31,7 @@ from minitrain.engine.variable import Variable
 from minitrain.errors import DTypeError, InvalidArgumentError, NotDrawnError, ShapeError, TapeError
 from minitrain.layers.input_spec import need_spec
 from minitrain.layers.stateless import need_one_each, standing_in
+from minitrain.layers.walk import HIDDEN, STRUCTURE, Walk, held_by, leaves, may_hold
 
 REGISTRY = Registry("layer")
 activations.REGISTRY.fallback = REGISTRY  # a layer may stand for an activation
@@ -129,9 +130,15 @@ class Layer(Configurable):
     _version = 0  # how often an attribute has been set: programs that called this layer hold for one version
 
     def __setattr__(self, name: str, value: Any) -> None:
+        if name not in HIDDEN and (may_hold(value) or may_hold(self.__dict__.get(name))):
+            STRUCTURE.changes += 1
         object.__setattr__(self, name, value)
         if name[0] != "_" and name not in UNSEEN:
             self.__dict__["_version"] = self._version + 1
+
+    def __delattr__(self, name: str) -> None:
+        object.__delattr__(self, name)
+        STRUCTURE.changes += 1
 
     def __init__(
         self,
@@ -282,6 +289,7 @@ class Layer(Configurable):
         if trainable and not self._trainable:
             self._frozen.append(weight)
         self._own.append(weight)
+        STRUCTURE.changes += 1
         return weight
 
     add_variable = add_weight
@@ -301,45 +309,34 @@ class Layer(Configurable):
 
     def _own_variables(self) -> list[Variable]:
         """This layer's own variables, each once: trainable ones first, as in Keras."""
-        found = list(self._own)
-        seen = {id(each) for each in found}
-        for key, value in vars(self).items():
-            if type(value) not in PLAIN and key not in HIDDEN:
-                for each in _leaves(value, Variable):
-                    if id(each) not in seen:
-                        seen.add(id(each))
-                        found.append(each)
+        return self._variables_in(held_by(self))
+
+    def _variables_in(self, held: list[Any]) -> list[Variable]:
+        found = leaves([*self._own, *held], Variable)
+        if all(each._trainable for each in found):
+            return found
         frozen = {id(each) for each in self._frozen}
         return sorted(found, key=lambda each: not (each.trainable or id(each) in frozen))
 
     def _sublayers(self) -> list[Layer]:
         """The layers directly below this one, each once, in the order of the attributes."""
-        found: dict[int, Layer] = {}
-        for key, value in vars(self).items():
-            if type(value) not in PLAIN and key not in HIDDEN:
-                for each in _leaves(value, Layer):
-                    found.setdefault(id(each), each)
-        return list(found.values())
+        return leaves(held_by(self), Layer)
 
-    def _flatten_layers(self) -> Iterator[Layer]:
+    def _flatten_layers(self) -> list[Layer]:
         """This layer and all below it, each once."""
-        seen: set[int] = set()
-        waiting: list[Layer] = [self]
-        while waiting:
-            layer = waiting.pop(0)
-            if id(layer) not in seen:
-                seen.add(id(layer))
-                yield layer
-                waiting = layer._sublayers() + waiting
+        return [self, *self._walk().below]
+
+    def _walk(self) -> Walk:
+        """The walk over this layer and all below it that was kept, or a new one where that no longer holds."""
+        walk: Walk | None = self.__dict__.get("_walk_kept")
+        if walk is None or not walk.holds():
+            walk = self.__dict__["_walk_kept"] = Walk(self, Layer)
+        return walk
 
     @property
     def weights(self) -> list[Variable]:
         """All variables: each layer's own, then those of the layers below it."""
-        found: dict[int, Variable] = {}
-        for layer in self._flatten_layers():
-            for each in layer._own_variables():
-                found.setdefault(id(each), each)
-        return list(found.values())
+        return list(self._walk().variables)
 
     @property
     def variables(self) -> list[Variable]:
@@ -349,7 +346,7 @@ class Layer(Configurable):
     @property
     def trainable_weights(self) -> list[Variable]:
         """The variables that training changes."""
-        return [each for each in self.weights if each.trainable]
+        return [each for each in self._walk().variables if each._trainable]
 
     @property
     def non_trainable_weights(self) -> list[Variable]:
@@ -407,10 +404,8 @@ class Layer(Configurable):
     def metrics(self) -> list[Any]:
         """The metrics among the attributes of this layer and of those below it, each once."""
         found: dict[int, Any] = {}
-        for layer in self._flatten_layers():
-            for key, value in vars(layer).items():
-                if type(value) not in PLAIN and key not in HIDDEN:
-                    found |= {id(each): each for each in _leaves(value, Measuring)}
+        for held in self._walk().held:
+            found |= {id(each): each for each in leaves(held, Measuring)}
         return list(found.values())
 
     @property
@@ -421,7 +416,10 @@ class Layer(Configurable):
     @property
     def losses(self) -> list[Any]:
         """What `add_loss` and activity regularizers added in the last call, and the penalties on trainable weights."""
-        return losses_of(self._flatten_layers(), self.trainable_weights)
+        walk = self._walk()
+        added = [loss for layer in (self, *walk.below) for loss in layer._losses]
+        penalised = [each for each in walk.variables if each.regularizer is not None and each._trainable]
+        return added + [as_tensor(each.regularizer(each)) for each in penalised]
 
     # ---------------------------------------------------------------------------------------------------------- calling
 
@@ -661,13 +659,15 @@ class Layer(Configurable):
             if key == "_numpy_dtype":
                 copied._numpy_dtype = value
                 continue
+            if key == "_walk_kept":
+                continue
             copied.__dict__[key] = (
                 [] if key in ("_losses", "_nodes") else None if key == "_loss_context" else copy.deepcopy(value, memo)
             )
         return copied
 
     def __getstate__(self) -> dict[str, Any]:
-        return vars(self) | {"_losses": [], "_loss_context": None, "_nodes": []}
+        return vars(self) | {"_losses": [], "_loss_context": None, "_nodes": [], "_walk_kept": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
@@ -675,8 +675,6 @@ class Layer(Configurable):
 
 
 UNSEEN = frozenset(("built", "stop_training", "history"))  # attributes that no program depends on
-HIDDEN = frozenset(("_weights", "_frozen", "_losses", "_loss_context", "_made_with", "_nodes"))
-PLAIN = frozenset((bool, int, float, str, type(None)))  # what is passed over at once in walks over attributes
 OURS = "minitrain.layers."
 
 
@@ -754,12 +752,6 @@ def _symbolic(shape: Any, dtype: str) -> Any:
     return KerasTensor(shape, dtype)
 
 
-def losses_of(layers: Iterable[Layer], weights: Iterable[Variable]) -> list[Any]:
-    """What these layers added in their last call, and the penalties on these weights."""
-    added = [loss for layer in layers for loss in layer._losses]
-    return added + [as_tensor(each.regularizer(each)) for each in weights if each.regularizer is not None]
-
-
 def _mask_of(value: Any) -> Any:
     """The mask on a Tensor, or the list of masks on a list of them; None where there is none."""
     if type(value) is Tensor:
@@ -771,18 +763,6 @@ def _mask_of(value: Any) -> Any:
         masks = [_mask_of(each) for each in value]
         return masks if any(each is not None for each in masks) else None
     return None
-
-
-def _leaves(value: Any, kind: type) -> Iterator[Any]:
-    """The objects of a kind in an attribute's value, lists, tuples, sets and dicts looked through."""
-    if isinstance(value, kind):
-        yield value
-    elif isinstance(value, dict):
-        for each in value.values():
-            yield from _leaves(each, kind)
-    elif isinstance(value, (list, tuple, set)):
-        for each in value:
-            yield from _leaves(each, kind)
 
 
 def _unique_name(name: str) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Iterator
-from functools import cached_property
 from itertools import islice
 from typing import Any
 
@@ -23,7 +22,8 @@ from minitrain.engine.tape import GradientTape
 from minitrain.engine.tensor import Tensor, TensorLike
 from minitrain.engine.trail import STATE
 from minitrain.errors import DTypeError, InvalidArgumentError
-from minitrain.layers.base import PLAIN, Layer, _leaves, losses_of
+from minitrain.layers.base import Layer
+from minitrain.layers.walk import leaves
 from minitrain.metrics.base import Metric
 from minitrain.models.steps import LossTracker, NewLoss, Steps
 from minitrain.ops.elementwise import add_n
@@ -37,33 +37,6 @@ from minitrain.utils import pack_x_y_sample_weight, unpack_x_y_sample_weight
 
 Results = dict[str, float]
 ROWS_AT_ONCE = 1024  # that `predict` takes where it may: a program's calls cost little beside the work of so many
-
-
-class Known:
-    """What a walk over the model finds, made when asked for and kept while it holds: it takes as long as a step."""
-
-    def __init__(self, model: Any) -> None:
-        self.model = model
-
-    @cached_property
-    def layers(self) -> list[Layer]:
-        """The model and all layers below it."""
-        found = list(self.model._flatten_layers())
-        self._versions = [each._version for each in found]
-        return found
-
-    @cached_property
-    def variables(self) -> list[Any]:
-        """As `Layer.trainable_variables`."""
-        return self.model.trainable_variables  # type: ignore[no-any-return]
-
-    def is_current(self) -> bool:
-        """Whether no attribute of a layer has been set since, such as `trainable` by a callback."""
-        return "layers" not in vars(self) or self._versions == [each._version for each in self.layers]
-
-    def losses(self) -> list[Any]:
-        """As `Layer.losses`."""
-        return losses_of(self.layers, self.variables)
 
 
 class Trainer:
@@ -80,7 +53,6 @@ class Trainer:
         self.history: History | None = None
         self._compiled = False
         self._compile_config: dict[str, Any] | None = None
-        self._known: Known | None = None
         self._held_metrics: list[Metric] | None = None  # from the end of the first epoch of a fit to its last
         self._loss_tracker = LossTracker()
         self._steps = Steps()
@@ -160,11 +132,10 @@ class Trainer:
         if self._held_metrics is not None:
             return self._held_metrics
         found: dict[int, Metric] = {}
-        for layer in self._flatten_layers():
+        walk = self._walk()
+        for layer, held in zip((self, *walk.below), walk.held, strict=True):
             if layer is self or not isinstance(layer, Trainer):
-                for key, value in vars(layer).items():
-                    if type(value) not in PLAIN and key not in ("_compile_config", "_made_with"):
-                        found |= {id(each): each for each in _leaves(value, Metric)}
+                found |= {id(each): each for each in leaves(held, Metric)}
         return [each for each in found.values() if each is not self._loss_tracker]
 
     @property
@@ -192,7 +163,7 @@ class Trainer:
         """The loss of a batch: those of `compile` times `loss_weights`, and what the layers added."""
         parts: list[Any] = []
         self._parts = parts
-        added = self.losses if self._known is None else self._known.losses()
+        added = self.losses
         total = None
         if y is not None and self.loss is not None:
             parts = self._parts = self._objective.parts(y, y_pred, sample_weight)
@@ -252,7 +223,7 @@ class Trainer:
             y_pred = self(x, training=True)
             loss = self.compute_loss(x, y, y_pred, weight, training=True)
             scaled = self.optimizer.scale_loss(loss)
-        variables = self.trainable_variables if self._known is None else self._known.variables
+        variables = self.trainable_variables
         if variables:
             self.optimizer.apply_gradients(zip(tape.gradient(scaled, variables), variables, strict=True))
         else:
@@ -399,38 +370,31 @@ class Trainer:
         place, first = done - 1, done
         if done:
             hooks.pass_over(batches, done)
-        try:
-            at_once = not is_own and isinstance(batches, Shuffled) and not hooks.looks_at_batches()
-            if at_once and self._can_replay() and not self.stop_training:  # which ends the epoch after a batch
-                first = self._steps.train_all(self, batches, hooks.advance, done)
-                place = first - 1
-            for place, batch in enumerate(batches, first):
-                if place % every == 0:
-                    hooks.call("on_train_batch_begin", place, {})
-                if is_own:
-                    results = self._steps.run_own(self, "train", self.train_step, pack_x_y_sample_weight(*batch))
-                    if reading:
-                        logs = _numbers(results())
-                else:
-                    if self._known is not None and not self._known.is_current():
-                        self._known = None
-                    self._steps.run(self, "train", self._train_on, batch)
-                    if self._known is None:
-                        self._known = Known(self)  # after the first step, which may have made the weights
-                    if reading:
-                        logs = self.get_metrics_result()
-                if (place + 1) % every == 0:
-                    hooks.call("on_train_batch_end", place, logs)
-                    hooks.back_up(epoch, place + 1)
-                hooks.advance(1)
-                if self.stop_training:
-                    break
-            if is_own and place >= first:
-                logs = _numbers(results())
-            if place >= first and (place + 1) % every:
+        at_once = not is_own and isinstance(batches, Shuffled) and not hooks.looks_at_batches()
+        if at_once and self._can_replay() and not self.stop_training:  # which ends the epoch after a batch
+            first = self._steps.train_all(self, batches, hooks.advance, done)
+            place = first - 1
+        for place, batch in enumerate(batches, first):
+            if place % every == 0:
+                hooks.call("on_train_batch_begin", place, {})
+            if is_own:
+                results = self._steps.run_own(self, "train", self.train_step, pack_x_y_sample_weight(*batch))
+                if reading:
+                    logs = _numbers(results())
+            else:
+                self._steps.run(self, "train", self._train_on, batch)
+                if reading:
+                    logs = self.get_metrics_result()
+            if (place + 1) % every == 0:
                 hooks.call("on_train_batch_end", place, logs)
-        finally:
-            self._known = None
+                hooks.back_up(epoch, place + 1)
+            hooks.advance(1)
+            if self.stop_training:
+                break
+        if is_own and place >= first:
+            logs = _numbers(results())
+        if place >= first and (place + 1) % every:
+            hooks.call("on_train_batch_end", place, logs)
         if place < 0:
             raise InvalidArgumentError("There was no batch to train on: the iterable is empty, or used up.")
         return dict(logs) if is_own else self.get_metrics_result()

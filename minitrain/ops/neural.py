@@ -476,13 +476,12 @@ def mean_squared_error(x, y):
     return error.dot(error) / error.size if error.size else error.sum()
 
 
-@mean_squared_error.written()
-def _(emitter, out, x, y):
-    error = emitter.scratch(x.shape, out.dtype)
+@mean_squared_error.expressed()
+def _(emitter, x, y):
+    error = emitter.scratch(x.shape, x.dtype)
     emitter.line(f"{emitter.name(np.subtract)}({x}, {y}, {error})")
     flat = emitter.view(error, lambda array: array.reshape(-1), "")
-    emitter.line(f"{emitter.method(flat, 'dot')}({flat}, {out})")
-    emitter.line(f"{emitter.name(np.divide)}({out}, {emitter.number(max(prod(x.shape), 1), out.dtype)}, {out})")
+    return f"{emitter.method(flat, 'dot')}({flat}) / {emitter.scalar(max(prod(x.shape), 1), x.dtype)}"
 
 
 @mean_squared_error.vjp("x")
@@ -529,10 +528,10 @@ def _(xp, g, out, x):
     return xp.reshape(2.0 * g, shape=(*g.shape, *(1,) * len(x.shape))) * x
 
 
-@_sum_of_squares.written()
-def _(emitter, out, x):
+@_sum_of_squares.expressed()
+def _(emitter, x):
     flat = emitter.view(x, lambda array: array.reshape(-1), f"{x}.reshape(-1)")
-    emitter.line(f"{emitter.method(flat, 'dot')}({flat}, {out})")
+    return f"{emitter.method(flat, 'dot')}({flat})"
 
 
 def sum_of_squares(x: Any) -> Tensor:

@@ -43,6 +43,11 @@ def _(emitter, out, x, *, axis=None, keepdims=False):
     emitter.line(f"{emitter.name(np.add.reduce, 'sum')}({x}, {axis}, {emitter.name(x.dtype, 'd')}, {out}, {keepdims})")
 
 
+@_sum.expressed()
+def _(emitter, x, *, axis=None, keepdims=False):
+    return f"{emitter.name(np.add.reduce, 'sum')}({x}, {axis}, {emitter.name(x.dtype, 'd')})"
+
+
 @_sum.vjp("x")
 def _(xp, g, out, x, *, axis=None, keepdims=False):
     return spread(xp, g, out, x, axis, keepdims)
@@ -74,6 +79,12 @@ def _(emitter, out, x, *, axis=None, keepdims=False):
     emitter.line(f"{emitter.name(np.add.reduce, 'sum')}({x}, {axis}, {emitter.name(x.dtype, 'd')}, {out}, {keepdims})")
     count = emitter.number(count_of(x.shape, axis), x.dtype)
     emitter.line(f"{emitter.name(np.true_divide)}({out}, {count}, {out})")
+
+
+@_mean.expressed()
+def _(emitter, x, *, axis=None, keepdims=False):
+    total = f"{emitter.name(np.add.reduce, 'sum')}({x}, {axis}, {emitter.name(x.dtype, 'd')})"
+    return f"{total} / {emitter.scalar(count_of(x.shape, axis), x.dtype)}"
 
 
 @_mean.vjp("x")

@@ -7,7 +7,7 @@ slot, whose memory is used again when the value is no longer needed. Others are 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from minitrain.engine.variable import Variable
 __all__ = ["Emitter", "Slot"]
 
 ALIGNED = 64  # bytes: whole cache lines
+OPERATORS = {np.add: "+", np.subtract: "-", np.multiply: "*", np.divide: "/"}
 SMALL = 16_384  # elements up to which NumPy's own overhead is what an operation costs
 
 
@@ -110,6 +111,12 @@ class Emitter:
         self.namespace.setdefault(key, np.array(value, dtype))
         return key
 
+    def scalar(self, value: Any, dtype: Any) -> str:
+        """A name for a number as a NumPy scalar, for expressions."""
+        key = f"t{np.dtype(dtype).char}_{value}".replace(".", "_").replace("-", "m").replace("+", "p")
+        self.namespace.setdefault(key, np.dtype(dtype).type(value))
+        return key
+
     def filled(self, value: float, like: Slot) -> str:
         """A name for an array of one number, in the shape of a value: on small arrays half the time of a number."""
         size = int(np.prod(like.shape, dtype=np.int64))
@@ -153,6 +160,11 @@ class Emitter:
         made = self._viewed(primitive, inputs, statement.params)
         if made is not None:
             self._put(statement.outputs[0], self._static(made, roots, "a"))
+        elif (text := self._expressed(statement, inputs)) is not None:
+            local = self._name("t")
+            self.line(f"{local} = {text}")
+            number = statement.outputs[0]
+            self._stand(number, Slot(local, (), self.recording.dtypes[number], None, frozenset()))
         elif not statement.is_tuple and (isinstance(primitive.kernel, np.ufunc) or primitive.emit is not None):
             (number,) = statement.outputs
             shape, dtype = shapes[0], self.recording.dtypes[number]
@@ -168,6 +180,21 @@ class Emitter:
             self._call(statement, inputs, roots)
         for root in self._scratch:
             self._keep(root, self._place)
+
+    def _expressed(self, statement: Statement, inputs: list[Slot]) -> str | None:
+        """The source of a float without axes as a NumPy scalar; None for others, and where an array is wanted."""
+        number = statement.outputs[0]
+        if self.recording.shapes[number] or self.recording.dtypes[number].char not in "fd" or number in self.wanted:
+            return None
+        if statement.primitive.express is not None:
+            return cast(str, statement.primitive.express(self, *inputs, **statement.params))
+        sign = OPERATORS.get(statement.primitive.kernel)
+        return sign and f" {sign} ".join(map(self._number, inputs))
+
+    def _number(self, slot: Slot) -> str:
+        """A constant without axes as a NumPy scalar; other values as they stand."""
+        is_constant = slot.array is not None and slot.shape == () and not slot.roots
+        return self.scalar(slot.array, slot.dtype) if is_constant else slot.name
 
     def _without_axes(self, slot: Slot, inputs: list[Slot], out: Slot) -> Slot:
         """An array of one element beside one of the output's shape: NumPy broadcasts it faster if it has no axes."""

@@ -1,0 +1,103 @@
+"""Walks over a layer and those below it: the layers, variables and metrics in their attributes.
+
+Loops of one's own ask for a model's variables at every step. A walk takes as long as a small model's arithmetic, so
+that it is kept while it holds: until an attribute that may hold such things is set, or a list of them changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from operator import is_
+from typing import Any
+
+from minitrain.engine.trail import Changes
+from minitrain.engine.variable import Variable
+
+HIDDEN = frozenset(  # attributes that no walk looks at
+    "_weights _frozen _losses _loss_context _made_with _nodes _compile_config _parts _walk_kept".split()
+)
+CONTAINERS = (dict, list, tuple, set)
+HOLDS: dict[type, bool] = {}  # type of an attribute's value -> whether layers, variables or metrics may be in it
+
+
+class _Count:
+    """How often the structure of some layer has changed."""
+
+    changes = 0
+
+
+STRUCTURE = _Count()
+
+
+class Walk:
+    """What a walk from a layer finds: the layers `below` it, each once and before those below that one, what it and
+    each of these `held`, and their `variables`. The layer keeps its walk, which does not point back to it.
+    """
+
+    __slots__ = ("_changes", "_contents", "_switches", "below", "held", "variables")
+
+    def __init__(self, root: Any, kind: type) -> None:
+        self._changes, self._switches = STRUCTURE.changes, Changes.count
+        self._contents: list[tuple[Any, list[Any]]] = []  # containers, and what was in them
+        self.held: list[list[Any]] = []
+        found: dict[int, Any] = {}
+        waiting = [root]
+        while waiting:
+            layer = waiting.pop()
+            if id(layer) not in found:
+                found[id(layer)] = layer
+                held = held_by(layer)
+                self.held.append(held)
+                self._note(held)
+                waiting += reversed(leaves(held, kind))
+        layers = list(found.values())
+        own = [layer._variables_in(held) for layer, held in zip(layers, self.held, strict=True)]
+        self.below = layers[1:]
+        self.variables = leaves(own, Variable)
+
+    def _note(self, values: Iterable[Any]) -> None:
+        for each in values:
+            if isinstance(each, CONTAINERS):
+                contents = list(each.values() if isinstance(each, dict) else each)
+                if not isinstance(each, tuple):
+                    self._contents.append((each, contents))
+                self._note(contents)
+
+    def holds(self) -> bool:
+        """Whether nothing has changed since."""
+        if self._changes != STRUCTURE.changes or self._switches != Changes.count:
+            return False
+        for container, contents in self._contents:
+            if len(container) != len(contents):
+                return False
+            if not all(map(is_, container.values() if isinstance(container, dict) else container, contents)):
+                return False
+        return True
+
+
+def may_hold(value: Any) -> bool:
+    """Whether layers, variables or metrics may be in the value of an attribute."""
+    holds = HOLDS.get(kind := type(value))
+    if holds is None:
+        acts = any(
+            hasattr(kind, each) for each in ("add_weight", "update_state")
+        )  # layers and metrics, by what they do
+        holds = HOLDS[kind] = acts or issubclass(kind, (Variable, *CONTAINERS))
+    return holds
+
+
+def held_by(layer: Any) -> list[Any]:
+    """The values of a layer's attributes in which there may be layers, variables or metrics."""
+    return [value for key, value in vars(layer).items() if may_hold(value) and key not in HIDDEN]
+
+
+def leaves(values: Iterable[Any], kind: type) -> list[Any]:
+    """The objects of a kind among the values of attributes, lists, tuples, sets and dicts looked through, each once."""
+    found = {}
+    for value in values:
+        if isinstance(value, kind):
+            found[id(value)] = value
+        elif isinstance(value, CONTAINERS) and value:
+            for each in leaves(value.values() if isinstance(value, dict) else value, kind):
+                found[id(each)] = each
+    return list(found.values())

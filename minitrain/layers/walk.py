@@ -13,8 +13,8 @@ from typing import Any
 from minitrain.engine.trail import Changes
 from minitrain.engine.variable import Variable
 
-HIDDEN = frozenset(  # attributes that no walk looks at
-    "_weights _frozen _losses _loss_context _made_with _nodes _compile_config _parts _walk_kept".split()
+HIDDEN = frozenset(  # attributes that no walk looks at; its own is of a type that it does not look at
+    ("_weights", "_frozen", "_losses", "_loss_context", "_made_with", "_nodes", "_compile_config", "_parts")
 )
 CONTAINERS = (dict, list, tuple, set)
 HOLDS: dict[type, bool] = {}  # type of an attribute's value -> whether layers, variables or metrics may be in it

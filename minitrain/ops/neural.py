@@ -472,15 +472,25 @@ def _same_shape(labels: Tensor, logits: Tensor) -> None:
 @primitive
 def mean_squared_error(x, y):
     """mean((x - y) ** 2) over all elements of two arrays of one shape, as one operation."""
-    error = (x - y).reshape(-1)
-    return error.dot(error) / error.size if error.size else error.sum()
+    return _mean_of_squares.primitive.kernel(x - y)
 
 
 @mean_squared_error.expressed()
 def _(emitter, x, y):
     error = emitter.scratch(x.shape, x.dtype)
     emitter.line(f"{emitter.name(np.subtract)}({x}, {y}, {error})")
-    flat = emitter.view(error, lambda array: array.reshape(-1), "")
+    return _mean_of_squares.primitive.express(emitter, error)
+
+
+@primitive(name="mean_of_squares")
+def _mean_of_squares(x):
+    flat = x.reshape(-1)
+    return flat.dot(flat) / flat.size if flat.size else flat.sum()
+
+
+@_mean_of_squares.expressed()
+def _(emitter, x):
+    flat = emitter.view(x, lambda array: array.reshape(-1), f"{x}.reshape(-1)")
     return f"{emitter.method(flat, 'dot')}({flat}) / {emitter.scalar(max(prod(x.shape), 1), x.dtype)}"
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import minitrain as mt
 from minitrain.engine.program import passes
 from minitrain.engine.program.emit import Emitter
-from minitrain.engine.program.program import optimized
+from minitrain.engine.program.program import Program, optimized
 from minitrain.engine.program.record import Recorder
 from minitrain.engine.tensor import Tensor
 
@@ -69,6 +69,30 @@ def test_what_is_repeated_is_shared():
     recording = recorded(f, X)
     assert passes.share_repeated(recording) >= 1
     assert names(recording).count("tanh") == 1
+
+
+def test_a_squared_error_and_its_gradient_share_the_differences():
+    def f(x, y):
+        with mt.GradientTape() as tape:
+            tape.watch(y)
+            loss = mt.losses.MeanSquaredError()(x, y)
+        return [loss, tape.gradient(loss, y)]
+
+    other = Tensor(np.linspace(1, 2, 6).reshape(2, 3))
+    recording = recorded(f, X, other)
+    assert names(recording).count("mean_squared_error") == 1
+    assert passes.split_errors(recording) == 1
+    assert names(optimized(recording)).count("subtract") == 1
+    found = Program(recording).run(X._array, other._array)
+    for one, eager in zip(found, f(X, other), strict=True):
+        np.testing.assert_array_equal(one, eager)
+
+
+def test_numbers_without_axes_are_scalars():
+    recording = optimized(recorded(lambda x: [mt.reduce_sum(x) * 2.0 + mt.reduce_mean(x)], X))
+    program = Program(recording)
+    assert not any("out=" in line for line in program.lines)
+    assert program.run(X._array)[0] == X._array.sum() * 2.0 + X._array.mean()
 
 
 def test_two_draws_are_not_one():

@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from minitrain.engine.primitive import PRIMITIVES
 from minitrain.engine.program.record import Recording, Statement
 
-__all__ = ["drop_identities", "drop_unneeded", "fold_constants", "move_penalties", "share_repeated"]
+__all__ = ["drop_identities", "drop_unneeded", "fold_constants", "move_penalties", "share_repeated", "split_errors"]
 
 FOLDED = 1 << 20  # elements up to which a constant is worth keeping
 
@@ -80,6 +81,29 @@ def share_repeated(recording: Recording) -> int:
     recording.statements = kept
     recording.outputs = [stands.get(number, number) for number in recording.outputs]
     return shared
+
+
+def split_errors(recording: Recording) -> int:
+    """Take a mean squared error apart where its gradient subtracts too: the two can share the differences.
+
+    The error squares x - y and the gradient needs y - x, whose squares are the same.
+    """
+    subtracted = {
+        each.inputs for each in recording.statements if each.kind == "op" and each.primitive.name == "subtract"
+    }
+    split = 0
+    kept: list[Statement] = []
+    for each in recording.statements:
+        if each.kind == "op" and each.primitive.name == "mean_squared_error" and each.inputs[::-1] in subtracted:
+            shape, dtype = recording.shapes[each.inputs[0]], recording.dtypes[each.inputs[0]]
+            error = recording.new_value(shape, dtype)
+            kept.append(Statement("op", each.inputs[::-1], (error,), PRIMITIVES["subtract"], line=each.line))
+            kept.append(Statement("op", (error,), each.outputs, PRIMITIVES["mean_of_squares"], line=each.line))
+            split += 1
+        else:
+            kept.append(each)
+    recording.statements = kept
+    return split
 
 
 def _key(statement: Statement) -> Any:

@@ -296,3 +296,16 @@ def test_predict_takes_no_more_rows_at_once_where_they_could_meet():
     for layer in (layers.Dense(3, activation=centred), layers.Softmax(axis=0), layers.Lambda(centred)):
         model = mt.Sequential([mt.Input((6,)), layer])
         np.testing.assert_array_equal(model.predict(X, verbose=0), model.predict(X, batch_size=32, verbose=0))
+
+
+def test_many_small_batches_with_views_of_them():
+    """More batches than are gathered at once, seen through transposes and turned round."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(1500, 4)).astype("float32"), rng.normal(size=(1500, 1)).astype("float32")
+
+    def made():
+        inputs = mt.Input((4,))
+        turned = layers.Lambda(lambda x: x[:, ::-1])(inputs)
+        return mt.Model(inputs, layers.Dense(1)(layers.Dense(5, activation="relu")(turned)))
+
+    trained_alike(pair(made), x, y)

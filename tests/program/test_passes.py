@@ -109,7 +109,7 @@ def test_products_with_ones_are_dropped():
 
 def test_chains_of_elementwise_operations_run_in_one_buffer():
     recording = optimized(recorded(lambda x: [mt.tanh(mt.exp(mt.sin(x + 1.0)))], X))
-    emitter = Emitter(recording, static_inputs=False, views={})
+    emitter = Emitter(recording, views={})
     assert emitter.bytes == 64
     assert len(emitter.lines) == 4
 
@@ -120,13 +120,13 @@ def test_buffers_are_used_again_when_their_values_are_gone():
             x = mt.matmul(x, mt.ones((3, 3), "float64"))
         return [x]
 
-    emitter = Emitter(optimized(recorded(f, X)), static_inputs=False, views={})
+    emitter = Emitter(optimized(recorded(f, X)), views={})
     assert emitter.bytes == 128
 
 
 def test_views_cost_nothing_at_a_run():
     recording = optimized(recorded(lambda x: [mt.transpose(mt.reshape(mt.exp(x), (3, 2))) + 1.0], X))
-    emitter = Emitter(recording, static_inputs=False, views={})
+    emitter = Emitter(recording, views={})
     assert len(emitter.lines) == 2
 
 

@@ -7,6 +7,7 @@ slot, whose memory is used again when the value is no longer needed. Others are 
 
 from __future__ import annotations
 
+import re
 from typing import Any, cast
 
 import numpy as np
@@ -50,10 +51,10 @@ class Emitter:
         self,
         recording: Recording,
         *,
-        static_inputs: bool,
         views: dict[int, Any],
         wanted: dict[int, Any] | None = None,
         places: dict[int, list[Any] | None] | None = None,
+        batches: int = 0,
     ) -> None:
         self.recording = recording
         self.namespace: dict[str, Any] = {}
@@ -63,6 +64,7 @@ class Emitter:
         self.views = views  # id of a packed variable -> its view of the pack's buffer
         self.wanted = wanted or {}  # number of a value -> the array that it is wanted in
         self.places = places or {}  # id of an effect -> the arrays that it wants its values in
+        self.tables: list[Any] = []  # for each input of a program with buffers for them, that of so many `batches`
         self._objects: dict[int, str] = {}
         self._count = 0
         self._memory: dict[int, Any] = {}  # root -> the bytes behind it
@@ -77,8 +79,9 @@ class Emitter:
             self.slots[number] = self._static(array, frozenset(), "c")
         for number in recording.inputs:
             shape, dtype = recording.shapes[number], recording.dtypes[number]
-            if static_inputs:
-                self.slots[number] = self._static(np.empty(shape, dtype), frozenset(), "x")
+            if batches:
+                self.tables.append(np.empty((batches, *shape), dtype))
+                self.slots[number] = self._static(self.tables[-1][0], frozenset(), "x")
             else:
                 self.slots[number] = Slot(self._name("x"), shape, dtype, None, frozenset())
         for place, statement in enumerate(recording.statements):
@@ -86,6 +89,22 @@ class Emitter:
             self._comment = self._described(statement)
             getattr(self, f"_{statement.kind}")(statement)
             self._release(place)
+
+    def places_of_batches(self) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """The names that stand for a batch, its views and their methods, and what they stand for with each batch."""
+        used = set(re.findall(r"\w+", "\n".join(self.lines)))
+        found = []
+        for name in used & self.namespace.keys():
+            thing = self.namespace[name]
+            array = thing if isinstance(thing, np.ndarray) else getattr(thing, "__self__", None)
+            for table in self.tables if isinstance(array, np.ndarray) else ():
+                if np.may_share_memory(array, table):
+                    found.append((name, array, None if thing is array else thing.__name__, table))
+        count = len(self.tables[0]) if self.tables else 1
+        batches = [
+            tuple([_moved(array, method, table, place) for _, array, method, table in found]) for place in range(count)
+        ]
+        return [name for name, *_ in found], batches
 
     # ----------------------------------------------------------------------------------------------- for emission rules
 
@@ -379,6 +398,13 @@ class Emitter:
         if statement.kind == "effect":
             return f"{type(statement.target).__name__}  {_short(statement.line)}"
         return f"{statement.kind} {statement.target.path}"
+
+
+def _moved(array: Any, method: str | None, table: Any, place: int) -> Any:
+    """An array in the first batch of a table, or its method, as it is in the batch at another place."""
+    offset = array.__array_interface__["data"][0] - table.__array_interface__["data"][0] + place * table.strides[0]
+    moved = np.ndarray(array.shape, array.dtype, table, offset, array.strides)
+    return moved if method is None else getattr(moved, method)
 
 
 def _is_fresh(primitive: Primitive) -> bool:

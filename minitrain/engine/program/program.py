@@ -30,6 +30,8 @@ from minitrain.errors import TapeError
 
 __all__ = ["Program", "optimized"]
 
+GATHERED = 1 << 16  # bytes of batches that are gathered at once
+MOST_BATCHES = 64
 PATIENCE = 100  # times that a program follows memory that another thread makes move
 LOCK = threading.RLock()  # of programs that write to several packs
 
@@ -97,7 +99,8 @@ class Program:
             if places[id(effect)] is None:  # it may move the buffers while the program runs
                 for each in effect.writes:
                     views.pop(id(each), None)
-        emitter = Emitter(self.recording, static_inputs=self.static_inputs, views=views, wanted=wanted, places=places)
+        batches = self._batches_at_once() if self.static_inputs else 0
+        emitter = Emitter(self.recording, views=views, wanted=wanted, places=places, batches=batches)
         self.lines, self.comments = emitter.lines, emitter.comments
         self.bytes = emitter.bytes
         inputs = [emitter.slots[number] for number in self.recording.inputs]
@@ -107,12 +110,20 @@ class Program:
         returned = ", ".join(f"array({each})" for each in self.outputs)
         body = "\n".join(f"    {line}" for line in self.lines)
         self._sources = {"run": f"def run({given}):\n{body}\n    return [{returned}]\n"}
-        if self.static_inputs:
-            takes = "".join(f"        take{place}(at, 0, {slot}, 'clip')\n" for place, slot in enumerate(inputs))
-            given = ", ".join(f"take{place}" for place in range(len(inputs)))
-            inner = "\n".join(f"        {line}" for line in self.lines)
-            self._sources["epoch"] = f"def epoch(rows, {given}):\n    for at in rows:\n{takes}{inner}\n"
         self._namespace: dict[str, Any] = emitter.namespace | {"array": np.array, "__name__": __name__}
+        if self.static_inputs:
+            names, each_batch = emitter.places_of_batches()
+            takes = [f"take{place}" for place in range(len(inputs))]
+            gathers = "\n".join(f"        {take}(part, 0, {take}_out[: len(part)], 'clip')" for take in takes)
+            inner = "\n".join(f"            {line}" for line in self.lines)
+            self._sources["epoch"] = (
+                f"def epoch(rows, {', '.join(takes)}):\n"
+                f"    for start in range(0, len(rows), {batches}):\n"
+                f"        part = rows[start : start + {batches}]\n{gathers}\n"
+                f"        for ({''.join(f'{name}, ' for name in names)}) in batches[: len(part)]:\n{inner}\n"
+            )
+            self._namespace |= {f"{take}_out": table for take, table in zip(takes, emitter.tables, strict=True)}
+            self._namespace["batches"] = each_batch
         del views, wanted, emitter
         held = [getrefcount(each.buffer) - count for each, count in zip(packs, before, strict=True)]
         for pack, count in zip(packs, held, strict=True):
@@ -121,6 +132,12 @@ class Program:
         for place, (pack, _, count) in enumerate(self._bound):  # the tuple itself is one more
             pack.guests += 1
             self._bound[place] = (pack, pack.buffer, count + 1)
+
+    def _batches_at_once(self) -> int:
+        """How many batches are gathered at once: as many as stay in the cache, since each call costs what a few do."""
+        sizes = [(self.recording.shapes[each], self.recording.dtypes[each]) for each in self.recording.inputs]
+        size = sum(int(np.prod(shape, dtype=np.int64)) * dtype.itemsize for shape, dtype in sizes)
+        return max(1, min(MOST_BATCHES, GATHERED // max(1, size)))
 
     def _bind_effects(self) -> dict[int, list[Any] | None]:
         """Bind the effects that nothing else in the program meets in what they write: the arrays that each wants."""

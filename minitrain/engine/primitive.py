@@ -61,6 +61,7 @@ class Primitive:
         "joint",
         "kernel",
         "name",
+        "parts",
         "rules",
         "stackable",
         "stacked",
@@ -79,6 +80,7 @@ class Primitive:
         self.stacked: Callable[..., Any] | None = None
         self.emit: Callable[..., Any] | None = None  # source for programs that writes into a given array
         self.express: Callable[..., str] | None = None  # source that gives a result without axes as a scalar
+        self.parts: Callable[..., Any] | None = None  # the operations that it is made of
 
     @property
     def is_differentiable(self) -> bool:
@@ -124,6 +126,19 @@ class Primitive:
 
         return register
 
+    def made_of(self) -> Callable[[Rule], Rule]:
+        """Decorate how programs take this operation apart, so that others may share parts with it: a function
+        (part, *inputs, **params), where `part(op, *inputs, **params)` gives a value, that returns its last part.
+
+        The parts must make the same NumPy calls as the kernel.
+        """
+
+        def register(parts: Rule) -> Rule:
+            self.parts = parts
+            return parts
+
+        return register
+
     def __repr__(self) -> str:
         return f"<primitive {self.name}>"
 
@@ -141,6 +156,7 @@ class Op(Protocol):
     vjp: Callable[..., Callable[[Rule], Rule]]
     written: Callable[..., Callable[[Rule], Rule]]
     expressed: Callable[..., Callable[[Rule], Rule]]
+    made_of: Callable[..., Callable[[Rule], Rule]]
     __name__: str
 
     def __call__(self, *inputs: Any, **params: Any) -> Any: ...
@@ -190,6 +206,7 @@ def primitive(
     op.vjp = made.vjp  # type: ignore[attr-defined]
     op.written = made.written  # type: ignore[attr-defined]
     op.expressed = made.expressed  # type: ignore[attr-defined]
+    op.made_of = made.made_of  # type: ignore[attr-defined]
     PRIMITIVES[name] = made
     setattr(kernels, name, kernel)
     setattr(ops, name, op)

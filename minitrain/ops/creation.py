@@ -136,6 +136,19 @@ def _one_hot(indices, *, depth, on_value, off_value, axis, dtype):
     return np.where(hit, np.asarray(on_value, dtype), np.asarray(off_value, dtype))
 
 
+@_one_hot.written()
+def _(emitter, out, indices, *, depth, on_value, off_value, axis, dtype):
+    if (on_value, off_value, axis) != (1, 0, -1):
+        kernel = emitter.name(_one_hot.primitive.kernel)
+        given = f"depth={depth}, on_value={on_value}, off_value={off_value}, axis={axis}, dtype={emitter.name(dtype)}"
+        emitter.line(f"{emitter.name(np.copyto)}({out}, {kernel}({indices}, {given}))")
+        return
+    hit = emitter.scratch(out.shape, np.bool_)
+    column = emitter.view(indices, lambda array: array[..., None], f"{indices}[..., None]")
+    emitter.line(f"{emitter.name(np.equal)}({column}, {emitter.name(np.arange(depth), 'classes')}, {hit})")
+    emitter.line(f"{emitter.name(np.copyto)}({out}, {hit})")
+
+
 def one_hot(
     indices: Any,
     depth: Any,

@@ -371,10 +371,19 @@ def _(xp, g, out, x):
     return g * (out * (1.0 - out))
 
 
+LARGE, LONG_ROW = 4096, 32  # elements
+
+
+def rectified(x: Any, out: Any = None) -> Any:
+    """max(x, 0) of an ndarray, into `out` if given. NumPy takes half the time where it compares with an array."""
+    is_large = x.size > LARGE and x.dtype.kind == "f" and x.shape[-1] >= LONG_ROW
+    return np.maximum(x, np.zeros(x.shape[-1], x.dtype) if is_large else 0, out=out)
+
+
 @primitive(floating=True)
 def softplus(x):
     """log(1 + e ** x), elementwise, without overflow."""
-    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+    return rectified(x) + np.log1p(np.exp(-np.abs(x)))
 
 
 @softplus.vjp("x")

@@ -13,7 +13,7 @@ from minitrain.engine.primitive import ops, primitive
 from minitrain.engine.tensor import Tensor, TensorLike
 from minitrain.errors import InvalidArgumentError, ShapeError
 from minitrain.ops.axes import as_int, as_ints, one_axis
-from minitrain.ops.elementwise import sigmoid
+from minitrain.ops.elementwise import rectified, sigmoid
 from minitrain.ops.reduction import _floats
 
 # --------------------------------------------------------------------------------------------------------- products
@@ -241,7 +241,7 @@ def _(emitter, out, x, kernel, bias, *, activation):
     emitter.line(f"{emitter.method(x, 'dot')}({kernel}, {out})")
     emit_bias(emitter, out, bias)
     if activation == "relu":
-        emitter.line(f"{emitter.name(np.maximum)}({out}, {emitter.filled(0, out)}, out={out})")
+        emitter.line(f"{emitter.name(np.maximum)}({out}, {emitter.beside(0, out)}, out={out})")
     elif activation == "tanh":
         emitter.line(f"{emitter.name(np.tanh)}({out}, {out})")
     elif activation is not None:
@@ -287,7 +287,7 @@ def _(xp, g, wanted, out, x, kernel, bias, *, activation):
 
 
 def _relu_in_place(out: Any) -> Any:
-    return np.maximum(out, 0, out=out)
+    return rectified(out, out)
 
 
 def _tanh_in_place(out: Any) -> Any:

@@ -24,6 +24,7 @@ from minitrain.ops.elementwise import (
     log1p,
     maximum,
     reciprocal,
+    rectified,
     rsqrt,
     sigmoid,
     square,
@@ -106,12 +107,12 @@ def _(xp, gg, out, g, rectified):
 @primitive
 def relu(x):
     """max(x, 0), elementwise; the gradient at 0 is 0."""
-    return np.maximum(x, 0)
+    return rectified(x)
 
 
 @relu.written(elementwise=True)
 def _(emitter, out, x):
-    emitter.line(f"{emitter.name(np.maximum)}({x}, {emitter.filled(0, out)}, out={out})")
+    emitter.line(f"{emitter.name(np.maximum)}({x}, {emitter.beside(0, out)}, out={out})")
 
 
 @relu.vjp("x")
@@ -122,7 +123,7 @@ def _(xp, g, out, x):
 @primitive
 def relu6(x):
     """min(max(x, 0), 6), elementwise; the gradient at 0 and at 6 is 0."""
-    return np.minimum(np.maximum(x, 0), x.dtype.type(6))
+    return np.minimum(rectified(x), x.dtype.type(6))
 
 
 @relu6.vjp("x")
@@ -281,37 +282,41 @@ def _softmax(x, *, axis):
     return shifted / np.add.reduce(shifted, axis=axis, keepdims=True)
 
 
-@_softmax.written(elementwise=True)
+@_softmax.made_of()
+def _(part, x, *, axis):
+    _, powers, total = _shares(part, x, axis)
+    return part(ops.divide, powers, total)
+
+
+def _shares(part: Any, x: Any, axis: Any) -> tuple[Any, Any, Any]:
+    """The parts that a softmax, its logarithm and the cross-entropies have in common."""
+    shifted = part(_shifted, x, axis=axis)
+    powers = part(exp, shifted)
+    return shifted, powers, part(ops.sum, powers, axis=axis, keepdims=True)
+
+
+@primitive(name="shifted")
+def _shifted(x, *, axis):
+    """x - max(x) over `axis`."""
+    return x - np.maximum.reduce(x, axis=axis, keepdims=True, initial=-np.inf)
+
+
+@_shifted.written(elementwise=True)
 def _(emitter, out, x, *, axis):
-    _emit_shifted(emitter, out, x, axis)
-    emitter.line(f"{emitter.name(np.exp)}({out}, {out})")
-    total = emitter.scratch(_reduced(x.shape, axis), x.dtype)
-    emitter.line(f"{emitter.name(np.add.reduce, 'sum')}({out}, {axis}, None, {total}, True)")
-    emitter.line(f"{emitter.name(np.divide)}({out}, {total}, {out})")
-
-
-def _reduced(shape, axis):
-    places = {each % len(shape) for each in (axis if isinstance(axis, tuple) else (axis,))}
-    return tuple(1 if place in places else size for place, size in enumerate(shape))
-
-
-def _emit_shifted(emitter, out, x, axis):
-    """x - max(x), as `_softmax` and `_log_softmax` begin."""
-    top = emitter.scratch(_reduced(x.shape, axis), x.dtype)
-    emitter.line(
-        f"{emitter.name(np.maximum.reduce, 'max')}({x}, {axis}, None, {top}, True, {emitter.name(-np.inf, 'k')})"
-    )
+    places = {each % x.ndim for each in (axis if isinstance(axis, tuple) else (axis,))}
+    top = emitter.scratch(tuple(1 if n in places else size for n, size in enumerate(x.shape)), x.dtype)
+    largest, least = emitter.name(np.maximum.reduce, "max"), emitter.name(-np.inf, "k")
+    if places == {1} and x.ndim == 2 and x.shape[1] <= SHORT:
+        turned = emitter.scratch(x.shape[::-1], x.dtype)
+        emitter.line(f"{emitter.name(np.copyto)}({emitter.view(turned, lambda array: array.T, '')}, {x})")
+        flat = emitter.view(top, lambda array: array.reshape(-1), "")
+        emitter.line(f"{largest}({turned}, 0, None, {flat}, False, {least})")
+    else:
+        emitter.line(f"{largest}({x}, {axis}, None, {top}, True, {least})")
     emitter.line(f"{emitter.name(np.subtract)}({x}, {top}, {out})")
 
 
-def _emit_log_softmax(emitter, out, x, axis):
-    _emit_shifted(emitter, out, x, axis)
-    powers = emitter.scratch(x.shape, x.dtype)
-    total = emitter.scratch(_reduced(x.shape, axis), x.dtype)
-    emitter.line(f"{emitter.name(np.exp)}({out}, {powers})")
-    emitter.line(f"{emitter.name(np.add.reduce, 'sum')}({powers}, {axis}, None, {total}, True)")
-    emitter.line(f"{emitter.name(np.log)}({total}, {total})")
-    emitter.line(f"{emitter.name(np.subtract)}({out}, {total}, {out})")
+SHORT = 32  # elements of rows of which NumPy finds the largest faster down the columns of their transpose
 
 
 @_softmax.vjp("x")
@@ -325,9 +330,10 @@ def _log_softmax(x, *, axis):
     return shifted - np.log(np.add.reduce(np.exp(shifted), axis=axis, keepdims=True))
 
 
-@_log_softmax.written(elementwise=True)
-def _(emitter, out, x, *, axis):
-    _emit_log_softmax(emitter, out, x, axis)
+@_log_softmax.made_of()
+def _(part, x, *, axis):
+    shifted, _, total = _shares(part, x, axis)
+    return part(ops.subtract, shifted, part(ops.log, total))
 
 
 @_log_softmax.vjp("x")
@@ -373,11 +379,37 @@ def _(xp, g, out, labels, logits):
     return -xp.reshape(g, shape=(*g.shape, 1)) * xp.log_softmax(logits, axis=-1)
 
 
+@_softmax_cross_entropy.made_of()
+def _(part, labels, logits):
+    shifted, _, total = _shares(part, logits, -1)
+    return part(_loss_of_labels, labels, shifted, total)
+
+
+@primitive(name="loss_of_labels")
+def _loss_of_labels(labels, shifted, total):
+    """The cross-entropy from the parts of a softmax."""
+    return -np.add.reduce(labels * (shifted - np.log(total)), axis=-1)
+
+
 @primitive(name="sparse_softmax_cross_entropy", mixed=True)
 def _sparse_softmax_cross_entropy(labels, logits):
     """(...) integers below k, (..., k) -> (...)"""
-    picked = np.take_along_axis(_log_softmax.primitive.kernel(logits, axis=-1), labels[..., None], axis=-1)
-    return -picked[..., 0]
+    shifted = _shifted.primitive.kernel(logits, axis=-1)
+    return _loss_of_classes.primitive.kernel(labels, shifted, np.add.reduce(np.exp(shifted), axis=-1, keepdims=True))
+
+
+@_sparse_softmax_cross_entropy.made_of()
+def _(part, labels, logits):
+    shifted, _, total = _shares(part, logits, -1)
+    return part(_loss_of_classes, labels, shifted, total)
+
+
+@primitive(name="loss_of_classes", mixed=True)
+def _loss_of_classes(labels, shifted, total):
+    """The cross-entropy from the parts of a softmax, for labels that are the numbers of classes."""
+    rows = shifted.reshape(-1, shifted.shape[-1])
+    picked = rows[np.arange(len(rows)), labels.reshape(-1)] - np.log(total).reshape(-1)
+    return -picked.reshape(labels.shape)
 
 
 @_sparse_softmax_cross_entropy.vjp("logits")
@@ -475,11 +507,9 @@ def mean_squared_error(x, y):
     return _mean_of_squares.primitive.kernel(x - y)
 
 
-@mean_squared_error.expressed()
-def _(emitter, x, y):
-    error = emitter.scratch(x.shape, x.dtype)
-    emitter.line(f"{emitter.name(np.subtract)}({x}, {y}, {error})")
-    return _mean_of_squares.primitive.express(emitter, error)
+@mean_squared_error.made_of()
+def _(part, x, y):
+    return part(_mean_of_squares, part(ops.subtract, y, x))  # as the gradient subtracts: the squares are the same
 
 
 @primitive(name="mean_of_squares")

@@ -27,10 +27,9 @@ from minitrain.errors import InvalidArgumentError, ShapeError, nearest_names
 from minitrain.optim.schedules import REGISTRY as SCHEDULES
 from minitrain.optim.schedules import LearningRateSchedule
 from minitrain.optim.stacked import Rates
-from minitrain.optim.update import Update
+from minitrain.optim.update import BLOCK, Update
 
 REGISTRY = Registry("optimizer")
-BLOCK = 131_072  # elements, half a megabyte of float32: smaller blocks measured slower, whole passes too
 
 MEMORIES = 64  # rates that are kept spread out; schedules bring new ones in every step
 
@@ -633,17 +632,17 @@ class MomentOptimizer(Optimizer):
 
 
 def moving_average(held: Array, new: Array, decay: float, spare: Array) -> None:
-    """held += (new - held) * (1 - decay), in place."""
-    np.subtract(new, held, out=spare)
-    spare *= 1.0 - decay
+    """held * decay + new * (1 - decay), in place: numbers as factors take half the time of a further array."""
+    np.multiply(new, 1.0 - decay, out=spare)
+    held *= decay
     held += spare
 
 
 def moving_square(held: Array, g: Array, decay: float, spare: Array) -> None:
-    """held += (g ** 2 - held) * (1 - decay), in place."""
+    """held * decay + g ** 2 * (1 - decay), in place."""
     np.multiply(g, g, out=spare)
-    spare -= held
     spare *= 1.0 - decay
+    held *= decay
     held += spare
 
 

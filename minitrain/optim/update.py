@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from minitrain.optim.base import Optimizer
 
 SMALL = 16_384  # elements up to which a program keeps room of its own for an update
+BLOCK = 131_072  # elements, half a megabyte of float32: smaller blocks measured slower, whole passes too
+MOST = 8 * BLOCK  # elements up to which a program holds the lines of each block
 
 Array = Any
 
@@ -52,7 +54,7 @@ class Update(Effect):
     def penalizable(self) -> list[Variable]:  # type: ignore[override]
         """The variables, where they are few: of many, the products are better made one by one."""
         size = sum(each._peek().size for each in self.variables)
-        return self.variables if all(self.has_gradient) and size <= SMALL and self.factors is None else []
+        return self.variables if all(self.has_gradient) and size <= MOST and self.factors is None else []
 
     def penalized(self, factors: list[float]) -> Effect:
         made = copy(self)
@@ -130,11 +132,9 @@ class Update(Effect):
             return False
         for each, stem in ((self.optimizer._packs[0][0].buffer, "w"), (self.flat, "g")):
             emitter.name(each, stem)
-        if self.factors is not None:
-            moved = np.empty_like(self.flat)
-            called(emitter, np.multiply, self.optimizer._packs[0][0].buffer, self._penalty, moved)
-            called(emitter, np.add, self.flat, moved, self.flat)
         if not self._emit_step(emitter):
+            w = self.optimizer._packs[0][0].buffer
+            self._emit_penalty(emitter, w, slice(0, w.size), np.empty_like(w))
             emitter.line(f"{emitter.name(self.step, 'update')}()")
         return True
 
@@ -142,19 +142,29 @@ class Update(Effect):
         """Write the optimizer's own source, if it has one that holds here: without a call in the program."""
         optimizer = self.optimizer
         variables, packs = optimizer._packs[0]
-        w, slots = variables.buffer, [packs[name].buffer for name in optimizer.slot_names]
-        if self._form != "number" or self.optimizer._begins or w.size > SMALL:
+        whole, slots = variables.buffer, [packs[name].buffer for name in optimizer.slot_names]
+        if self._form != "number" or self.optimizer._begins or whole.size > MOST:
             return False
         lines, comments = list(emitter.lines), list(emitter.comments)
         emitter.line(f"{emitter.name(self, 'update')}.count += 1")
-        spare = [np.empty_like(w) for _ in range(2)]
-        if optimizer.weight_decay is not None:
-            called(emitter, np.multiply, w, self.factor, spare[0])
-            called(emitter, np.subtract, w, spare[0], w)
-        if optimizer.emit(emitter, self, w, self.flat, slots, spare):
-            return True
-        emitter.lines[:], emitter.comments[:] = lines, comments
-        return False
+        room = [np.empty(min(whole.size, BLOCK), whole.dtype) for _ in range(2)]
+        for start in range(0, whole.size, BLOCK):
+            at = slice(start, min(start + BLOCK, whole.size))
+            w, spare = whole[at], [each[: at.stop - start] for each in room]
+            self._emit_penalty(emitter, w, at, spare[0])
+            if optimizer.weight_decay is not None:
+                called(emitter, np.multiply, w, self.factor, spare[0])
+                called(emitter, np.subtract, w, spare[0], w)
+            if not optimizer.emit(emitter, self, w, self.flat[at], [each[at] for each in slots], spare):
+                emitter.lines[:], emitter.comments[:] = lines, comments
+                return False
+        return True
+
+    def _emit_penalty(self, emitter: Any, w: Array, at: slice, room: Array) -> None:
+        """Add to the gradients of these weights the weights times their factors."""
+        if self.factors is not None:
+            called(emitter, np.multiply, w, self._penalty[at], room)
+            called(emitter, np.add, self.flat[at], room, self.flat[at])
 
     def begin(self) -> None:
         if self.flat is None:

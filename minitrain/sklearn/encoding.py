@@ -448,12 +448,12 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     def _scaled(self, numbers: Array) -> Array:
         """Numbers of mean 0, that for what is missing, and a column that says where: (n, p) -> (n, p + m)"""
         moved = np.empty_like(numbers)
-        statistics = [each.astype(np.float64) for each in (self.median_, self.scale_, self.mean_, self.deviation_)]
+        statistics = [each.astype(numbers.dtype) for each in (self.median_, self.scale_, self.mean_, self.deviation_)]
         rows = max(1, BLOCK // max(1, numbers.shape[1]))
         for start in range(0, len(numbers), rows):  # blocks that stay in the cache
             at = slice(start, start + rows)
             median, scale, mean, deviation = statistics
-            part = self._clipped(numbers[at].astype(np.float64), median, scale)
+            part = self._clipped(numbers[at].copy(), median, scale)
             part -= mean
             part /= deviation
             moved[at] = part
@@ -470,14 +470,15 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         return np.column_stack(parts).astype(numbers.dtype, copy=False)
 
     def _clipped(self, numbers: Array, median: Any, scale: Any) -> Array:
-        """Numbers in robust deviations from their median, the stray ones drawn in. Changes `numbers`, float64."""
+        """Numbers in robust deviations from their median, the stray ones drawn in. Changes `numbers`."""
         with np.errstate(over="ignore"):  # the differences of huge numbers
             numbers -= median
             numbers /= scale
         if self.clip is None:
             return numbers
-        np.minimum(numbers, 1e9, out=numbers)  # whose fourth powers are finite
-        np.maximum(numbers, -1e9, out=numbers)
+        most = 1e9 * self.clip  # the fourth powers are finite
+        np.minimum(numbers, most, out=numbers)
+        np.maximum(numbers, -most, out=numbers)
         powers = np.square(numbers / self.clip)
         powers *= powers
         powers += 1.0

@@ -53,6 +53,17 @@ def test_every_optimizer(cls, options):
     trained_alike(models, X, Y)
 
 
+@pytest.mark.parametrize("cls", OPTIMIZERS.members)
+def test_updates_in_blocks(cls, monkeypatch):
+    """Weights of more than a block, with penalties and decay: written out for each block, or left to the optimizer."""
+    for module in ("base", "update"):
+        monkeypatch.setattr(f"minitrain.optim.{module}.BLOCK", 10)
+    models = pair(small(kernel_regularizer="l2"))
+    for model in models:
+        model.optimizer = cls(learning_rate=0.01, weight_decay=0.01)
+    trained_alike(models, X, Y, exact=False)
+
+
 @pytest.mark.parametrize("cls", TRAINED_LAYERS)
 def test_every_layer(cls):
     make, x = around(cls)

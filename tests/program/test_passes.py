@@ -81,10 +81,25 @@ def test_a_squared_error_and_its_gradient_share_the_differences():
     other = Tensor(np.linspace(1, 2, 6).reshape(2, 3))
     recording = recorded(f, X, other)
     assert names(recording).count("mean_squared_error") == 1
-    assert passes.split_errors(recording) == 1
+    assert passes.take_apart(recording) == 1
     assert names(optimized(recording)).count("subtract") == 1
     found = Program(recording).run(X._array, other._array)
     for one, eager in zip(found, f(X, other), strict=True):
+        np.testing.assert_array_equal(one, eager)
+
+
+def test_a_cross_entropy_and_its_gradient_share_the_softmax():
+    labels = Tensor(np.array([2, 0]))
+
+    def f(x):
+        with mt.GradientTape() as tape:
+            tape.watch(x)
+            loss = mt.nn.sparse_softmax_cross_entropy_with_logits(labels, x)
+        return [loss, tape.gradient(loss, x)]
+
+    recording = optimized(recorded(f, X))
+    assert names(recording).count("exp") == names(recording).count("shifted") == 1
+    for one, eager in zip(Program(recording).run(X._array), f(X), strict=True):
         np.testing.assert_array_equal(one, eager)
 
 

@@ -224,6 +224,14 @@ def test_column_names_need_not_be_text():
     assert TableEncoder().fit(pairs).get_feature_names_out().tolist() == ["('p', 'q')", "('p', 'r')"]
 
 
+@pytest.mark.parametrize("clip", [0.01, 4.5, None])
+def test_float32_is_encoded_as_float64_is(clip):
+    x = np.append(RNG.randn(300, 2) * 20 + 1000, [[1e30, -1e30]], axis=0).astype(np.float32)
+    one, other = (TableEncoder(clip=clip).fit_transform(x.astype(dtype)) for dtype in (np.float32, np.float64))
+    assert one.dtype == np.float32
+    np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
+
+
 def test_a_plain_matrix_is_left_alone_on_request():
     x = RNG.randn(30, 3) * 1000
     net = MLPClassifier(encoding=None, max_iter=1000, tol=1e9, n_iter_no_change=1).fit(x, RNG.randint(0, 2, 30))

@@ -20,6 +20,8 @@ __all__ = ["Emitter", "Slot"]
 
 ALIGNED = 64  # bytes: whole cache lines
 OPERATORS = {np.add: "+", np.subtract: "-", np.multiply: "*", np.divide: "/"}
+FILLED = 1 << 18  # elements up to which an array of one number is kept beside one of its shape
+LONG_ROW = 32  # elements from which rows are worth a call of the inner loop each
 SMALL = 16_384  # elements up to which NumPy's own overhead is what an operation costs
 
 
@@ -139,12 +141,20 @@ class Emitter:
     def filled(self, value: float, like: Slot) -> str:
         """A name for an array of one number, in the shape of a value: on small arrays half the time of a number."""
         size = int(np.prod(like.shape, dtype=np.int64))
-        if size > SMALL:
-            return self.number(value, like.dtype)
+        return self._full(value, like) if size <= SMALL else self.number(value, like.dtype)
+
+    def _full(self, value: float, like: Slot) -> str:
         key = f"f{like.dtype.char}_{value}_{'x'.join(map(str, like.shape))}".replace(".", "_").replace("-", "m")
         if key not in self.namespace:
             self.namespace[key] = np.full(like.shape, value, like.dtype)
         return key
+
+    def beside(self, value: float, like: Slot) -> str:
+        """As `filled`, and one row for large arrays: extremes of two arrays take half the time of one and a number."""
+        if like.shape and int(np.prod(like.shape, dtype=np.int64)) > FILLED and like.shape[-1] >= LONG_ROW:
+            like = Slot("", like.shape[-1:], like.dtype, None, frozenset())
+        size = int(np.prod(like.shape, dtype=np.int64))
+        return self._full(value, like) if size <= FILLED else self.number(value, like.dtype)
 
     def method(self, slot: Slot, name: str) -> str:
         """A method of an array: bound before the program runs where the array is static."""

@@ -1,7 +1,7 @@
 """Passes over a recording: drop what nobody needs or changes nothing, fold what is constant, share what is repeated.
 
-Each takes a recording and gives how many statements it removed. Writes, effects and draws are never dropped, merged or
-moved. What the gradients of penalties add is left to the update that takes them.
+Each takes a recording and gives how many statements it removed, or added by taking operations apart. Writes, effects
+and draws are never dropped, merged or moved. What the gradients of penalties add is left to the update that takes them.
 """
 
 from __future__ import annotations
@@ -11,10 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from minitrain.engine.primitive import PRIMITIVES
 from minitrain.engine.program.record import Recording, Statement
 
-__all__ = ["drop_identities", "drop_unneeded", "fold_constants", "move_penalties", "share_repeated", "split_errors"]
+__all__ = ["drop_identities", "drop_unneeded", "fold_constants", "move_penalties", "share_repeated", "take_apart"]
 
 FOLDED = 1 << 20  # elements up to which a constant is worth keeping
 
@@ -83,27 +82,28 @@ def share_repeated(recording: Recording) -> int:
     return shared
 
 
-def split_errors(recording: Recording) -> int:
-    """Take a mean squared error apart where its gradient subtracts too: the two can share the differences.
-
-    The error squares x - y and the gradient needs y - x, whose squares are the same.
-    """
-    subtracted = {
-        each.inputs for each in recording.statements if each.kind == "op" and each.primitive.name == "subtract"
-    }
-    split = 0
+def take_apart(recording: Recording) -> int:
+    """Put the parts of operations that say what they are made of in their place, where others may share them."""
     kept: list[Statement] = []
     for each in recording.statements:
-        if each.kind == "op" and each.primitive.name == "mean_squared_error" and each.inputs[::-1] in subtracted:
-            shape, dtype = recording.shapes[each.inputs[0]], recording.dtypes[each.inputs[0]]
-            error = recording.new_value(shape, dtype)
-            kept.append(Statement("op", each.inputs[::-1], (error,), PRIMITIVES["subtract"], line=each.line))
-            kept.append(Statement("op", (error,), each.outputs, PRIMITIVES["mean_of_squares"], line=each.line))
-            split += 1
-        else:
+        parts = each.primitive.parts if each.kind == "op" else None
+        if parts is None:
             kept.append(each)
+            continue
+
+        def part(op: Any, *inputs: int, _whole: Statement = each, **params: Any) -> int:
+            kernel = op.primitive.kernel
+            with np.errstate(all="ignore"):
+                made = kernel(*(np.zeros(recording.shapes[n], recording.dtypes[n]) for n in inputs), **params)
+            number = recording.new_value(np.shape(made), made.dtype)
+            kept.append(Statement("op", inputs, (number,), op.primitive, params, line=_whole.line))
+            return number
+
+        parts(part, *each.inputs, **each.params)
+        kept[-1].outputs = each.outputs
+    added = len(kept) - len(recording.statements)
     recording.statements = kept
-    return split
+    return added
 
 
 def _key(statement: Statement) -> Any:

@@ -23,7 +23,7 @@ from minitrain.engine.program.passes import (
     fold_constants,
     move_penalties,
     share_repeated,
-    split_errors,
+    take_apart,
 )
 from minitrain.engine.program.record import Effect, Recording
 from minitrain.errors import TapeError
@@ -40,7 +40,7 @@ def optimized(recording: Recording) -> Recording:
     """The recording after all passes."""
     fold_constants(recording)
     drop_identities(recording)
-    split_errors(recording)
+    take_apart(recording)
     share_repeated(recording)
     move_penalties(recording)
     drop_unneeded(recording)

@@ -8,6 +8,7 @@ slot, whose memory is used again when the value is no longer needed. Others are 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any, cast
 
 import numpy as np
@@ -92,8 +93,8 @@ class Emitter:
             getattr(self, f"_{statement.kind}")(statement)
             self._release(place)
 
-    def places_of_batches(self) -> tuple[list[str], list[tuple[Any, ...]]]:
-        """The names that stand for a batch, its views and their methods, and what they stand for with each batch."""
+    def places_of_batches(self) -> tuple[list[str], Callable[[], list[tuple[Any, ...]]]]:
+        """The names that stand for a batch, its views and their methods, and what makes these for each batch."""
         used = set(re.findall(r"\w+", "\n".join(self.lines)))
         found = []
         for name in used & self.namespace.keys():
@@ -103,9 +104,13 @@ class Emitter:
                 if np.may_share_memory(array, table):
                     found.append((name, array, None if thing is array else thing.__name__, table))
         count = len(self.tables[0]) if self.tables else 1
-        batches = [
-            tuple([_moved(array, method, table, place) for _, array, method, table in found]) for place in range(count)
-        ]
+
+        def batches() -> list[tuple[Any, ...]]:
+            return [
+                tuple([_moved(array, method, table, place) for _, array, method, table in found])
+                for place in range(count)
+            ]
+
         return [name for name, *_ in found], batches
 
     # ----------------------------------------------------------------------------------------------- for emission rules

@@ -31,7 +31,7 @@ from minitrain.errors import TapeError
 __all__ = ["Program", "optimized"]
 
 GATHERED = 1 << 16  # bytes of batches that are gathered at once
-MOST_BATCHES = 64
+MOST_BATCHES = 16
 PATIENCE = 100  # times that a program follows memory that another thread makes move
 LOCK = threading.RLock()  # of programs that write to several packs
 
@@ -70,8 +70,12 @@ class Program:
         self.packed = [each for each in [*self.touched, *self.written] if each._pack is not None]
         self._run: Any = None
         self._epoch: Any = None
+        self._batches: Any = None
         self._bound: list[tuple[Pack, Any, int]] = []  # the packs, their buffers, and how often this program holds them
-        self._bind()
+        with self._lock():
+            for pack in {id(each._pack): each._pack for each in self.written if each._pack is not None}.values():
+                pack.writable()  # before the first run, rather than in it, which would bind again
+            self._bind()
 
     def _lock(self) -> Any:
         """What a run holds: programs that write to one pack take turns."""
@@ -112,7 +116,7 @@ class Program:
         self._sources = {"run": f"def run({given}):\n{body}\n    return [{returned}]\n"}
         self._namespace: dict[str, Any] = emitter.namespace | {"array": np.array, "__name__": __name__}
         if self.static_inputs:
-            names, each_batch = emitter.places_of_batches()
+            names, self._batches = emitter.places_of_batches()
             takes = [f"take{place}" for place in range(len(inputs))]
             gathers = "\n".join(f"        {take}(part, 0, {take}_out[: len(part)], 'clip')" for take in takes)
             inner = "\n".join(f"            {line}" for line in self.lines)
@@ -123,7 +127,6 @@ class Program:
                 f"        for ({''.join(f'{name}, ' for name in names)}) in batches[: len(part)]:\n{inner}\n"
             )
             self._namespace |= {f"{take}_out": table for take, table in zip(takes, emitter.tables, strict=True)}
-            self._namespace["batches"] = each_batch
         del views, wanted, emitter
         held = [getrefcount(each.buffer) - count for each, count in zip(packs, before, strict=True)]
         for pack, count in zip(packs, held, strict=True):
@@ -154,12 +157,15 @@ class Program:
 
     def _compiled(self, name: str) -> Any:
         """One of the two functions: compiling takes longer than many runs do, and most programs need only one."""
+        if name == "epoch":
+            self._namespace["batches"] = self._batches()
         exec(compile(self._sources[name], "<minitrain program>", "exec"), self._namespace)
         return self._namespace.pop(name)  # the function holds the namespace: together they would be a cycle
 
     def _let_go(self) -> None:
         self._run = self._epoch = None
         self._namespace = {}
+        self._batches = None
         for effect in self.effects:
             effect.unbind()
         self.lines, self.inputs, self.outputs = [], [], []

@@ -186,11 +186,23 @@ class Recorder:
     def effect(self, effect: Effect, tensors: Sequence[Tensor]) -> None:
         """Something else happens; it happens now too, unrecorded."""
         self.notes.append((len(self.records), "effect", effect, list(tensors), user_line()))
+        self._look_away()
         with self.aside():
             effect.begin()
             effect([each._array for each in tensors])
             effect.end()
         self.trail.reads.clear()
+
+    def _look_away(self) -> None:
+        """Give what was read of variables memory of its own: where somebody looks at the memory of variables, an update
+        moves them, and all programs that stand on them follow at some cost.
+        """
+        looking = {id(each): each for each in self.snapshots}
+        for primitive, inputs, _, output in self.records:
+            if primitive.is_view and id(inputs[0]) in looking:
+                looking[id(output)] = output
+        for each in looking.values():
+            each._array = each._array.copy()
 
     @contextmanager
     def aside(self) -> Iterator[None]:

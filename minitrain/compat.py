@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from minitrain.engine.convert import as_tensor, convert_to_tensor
+from minitrain.engine.program.record import Call, happen
 from minitrain.engine.shape import TensorShape
 from minitrain.engine.tape import GradientTape
 from minitrain.engine.tensor import TensorLike
@@ -141,8 +142,12 @@ def tuple_(tensors: Any, control_inputs: Any = None, name: str | None = None) ->
 
 def print_(*inputs: Any, sep: str = " ", end: str = "\n", output_stream: Any = None, **options: Any) -> None:
     """Print Tensors' values, to the standard error as TensorFlow does, or to `output_stream`."""
-    values = [each.numpy() if isinstance(each, TensorLike) else each for each in inputs]
-    builtins.print(*values, sep=sep, end=end, file=output_stream or sys.stderr)
+    def say(*arrays: Any) -> None:
+        given = iter(arrays)
+        values = [next(given)[()] if isinstance(each, TensorLike) else each for each in inputs]
+        builtins.print(*values, sep=sep, end=end, file=output_stream or sys.stderr)
+
+    happen(Call(say), [each._read() for each in inputs if isinstance(each, TensorLike)])
 
 
 def get_static_value(tensor: Any, partial: bool = False) -> Any:

@@ -142,6 +142,7 @@ def tuple_(tensors: Any, control_inputs: Any = None, name: str | None = None) ->
 
 def print_(*inputs: Any, sep: str = " ", end: str = "\n", output_stream: Any = None, **options: Any) -> None:
     """Print Tensors' values, to the standard error as TensorFlow does, or to `output_stream`."""
+
     def say(*arrays: Any) -> None:
         given = iter(arrays)
         values = [next(given)[()] if isinstance(each, TensorLike) else each for each in inputs]

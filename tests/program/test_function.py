@@ -585,6 +585,15 @@ def test_the_learning_rate_of_a_schedule_is_that_of_each_call():
     assert step.records
 
 
+def test_numbers_that_a_function_returns_are_tensors():
+    f = mt.function(lambda x, y: {"sum": x + y, "array": np.arange(2), "none": None, "text": "t", "tensor": mt.abs(y)})
+    for _ in range(4):
+        found = f(1, 2.5)
+        np.testing.assert_array_equal([found[key].numpy() for key in ("sum", "tensor")], [3.5, 2.5])
+        assert found["array"].dtype == mt.int64
+        assert (found["none"], found["text"]) == (None, "t")
+
+
 def test_an_input_signature_takes_lists_and_names():
     class Scale:
         @mt.function(input_signature=[mt.TensorSpec([None], mt.float32), mt.TensorSpec([], mt.float32)])

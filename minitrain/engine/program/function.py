@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from minitrain import nest
-from minitrain.engine.convert import convert_to_tensor
+from minitrain.engine.convert import as_tensor, convert_to_tensor
 from minitrain.engine.program.program import Program, optimized
 from minitrain.engine.program.record import CannotReplay, Changes, Recorder, Recording
 from minitrain.engine.tensor import Tensor, TensorLike
@@ -274,12 +274,12 @@ class Function:
 
 
 class _Structure:
-    """How the outputs of a function are put together: Tensors by place, everything else as it was."""
+    """How the outputs of a function are put together: Tensors by place, numbers as Tensors, all else as it was."""
 
     def __init__(self, given: Any) -> None:
         self.is_plain = type(given) is Tensor
         self.leaves = [
-            None if isinstance(each, TensorLike) else (each.copy() if isinstance(each, np.ndarray) else each,)
+            None if isinstance(each, TensorLike) else (as_tensor(each) if _is_number(each) else each,)
             for each in nest.flatten(given)
         ]
         self.given = nest.map_structure(lambda each: 0, given)
@@ -291,15 +291,18 @@ def _packed(structure: _Structure, tensors: list[Tensor]) -> Any:
     places = iter(tensors)
     return nest.pack_sequence_as(
         structure.given,
-        [
-            next(places) if each is None else each[0].copy() if isinstance(each[0], np.ndarray) else each[0]
-            for each in structure.leaves
-        ],
+        [next(places) if each is None else each[0] for each in structure.leaves],
     )
 
 
 def _is_input(value: Any) -> bool:
     return isinstance(value, (Tensor, np.ndarray, np.generic)) and not isinstance(value, Variable)
+
+
+def _is_number(value: Any) -> bool:
+    """Whether a value is a number or an array of numbers, which a function returns as a Tensor."""
+    is_array = isinstance(value, (np.ndarray, np.generic))
+    return value.dtype.kind in "biuf" if is_array else isinstance(value, (bool, int, float))
 
 
 def _as_input(value: Any) -> Any:

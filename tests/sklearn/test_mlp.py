@@ -270,6 +270,11 @@ def test_lbfgs_knows_no_early_stopping():
         {"hidden_layer_sizes": (0,)},
         {"early_stopping": "false"},
         {"shuffle": 2},
+        {"learning_rate_init": 0},
+        {"epsilon": 0.0},
+        {"beta_2": 1.0},
+        {"validation_fraction": 1},
+        {"verbose": "yes"},
     ],
     ids=str,
 )

@@ -44,7 +44,9 @@ KIND_WORDS = {
 
 
 def is_frame(x: Any) -> bool:
-    """Whether this is a DataFrame, of pandas, polars or their like."""
+    """Whether this is a DataFrame, of pandas, polars or their like. Raises DTypeError for one yet to be made."""
+    if hasattr(x, "collect_schema") and not hasattr(x, "shape"):
+        raise DTypeError("Expected a table, received a LazyFrame: give what its `collect()` returns.")
     return hasattr(x, "columns") and hasattr(x, "__getitem__") and hasattr(x, "shape") and not hasattr(x, "nnz")
 
 
@@ -427,7 +429,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         """The values of a column, if they are of the kind that was learned."""
         if kind == column.kind or (column.kind == "number" and kind == "boolean"):
             return values
-        if kind == "empty":
+        if kind == "empty" or (kind != "category" and np.isnan(values).all()):  # as files without a value are read
             return np.full(len(values), None) if column.kind == "category" else values
         if column.kind == "empty":
             return np.full(len(values), np.nan)

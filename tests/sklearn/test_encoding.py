@@ -122,6 +122,9 @@ def test_what_is_missing_in_a_column_is_no_obstacle(values):
     assert len(out) == 4
     net = MLPRegressor(max_iter=3, random_state=0, n_iter_no_change=1, tol=10.0).fit(frame, [1.0, 2.0, 3.0, 4.0])
     assert np.isfinite(net.predict(frame)).all()
+    all_missing = type(frame)({"column": np.full(4, np.nan), "other": [1.0, 2.0, 3.0, 4.0]})  # as files are read
+    nothing = type(frame)({"column": [None] * 4, "other": [1.0, 2.0, 3.0, 4.0]})
+    np.testing.assert_array_equal(net.predict(all_missing), net.predict(nothing))
 
 
 def test_weights_mean_repeated_rows():
@@ -205,6 +208,12 @@ def test_polars_columns_that_no_network_takes_are_named():
     for column in (pl.Series([[1], [2]]), pl.Series([[1, 2]], dtype=pl.Array(pl.Int8, 2)), pl.Series([{"a": 1}])):
         with pytest.raises(TypeError, match="'t' holds several values a row"):
             TableEncoder().fit(pl.DataFrame({"t": column}))
+
+
+def test_lazy_tables_are_named():
+    for use in (TableEncoder().fit, lambda table: MLPRegressor().fit(table, [0.0, 1.0])):
+        with pytest.raises(TypeError, match=r"LazyFrame: give what its `collect\(\)` returns"):
+            use(pl.LazyFrame({"t": [1, 2]}))
 
 
 def test_columns_called_alike_and_no_columns_are_refused():

@@ -605,3 +605,6 @@ def test_an_input_signature_takes_lists_and_names():
     np.testing.assert_array_equal(scale.times(factor=2, x=[1.0]), [2.0])
     with pytest.raises(mt.errors.InvalidArgumentError, match="missing a required argument"):
         scale.times(factor=2)
+    double = mt.function(lambda x: x * 2, input_signature=[mt.TensorSpec(None, mt.float32)])  # any shape
+    np.testing.assert_array_equal(double([[1, 2]]), [[2.0, 4.0]])
+    assert double(3).numpy() == 6.0

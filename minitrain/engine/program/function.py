@@ -340,7 +340,7 @@ def _as_spec(spec: Any, value: Any) -> Tensor:
     tensor = value if type(value) is Tensor else convert_to_tensor(value, spec.dtype)
     if tensor.dtype != spec.dtype:
         raise DTypeError(f"`input_signature` asks for dtype {spec.dtype.name}, received {tensor.dtype.name}.")
-    if not spec.shape.is_compatible_with(tensor.shape):
+    if not spec.is_compatible_with(tensor):
         raise ShapeError(f"`input_signature` asks for shape {tuple(spec.shape)}, received {tuple(tensor.shape)}.")
     return tensor
 

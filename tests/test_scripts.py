@@ -25,6 +25,8 @@ def test_a_module_finds_its_variables():
     assert [each.name for each in module.submodules] == ["part", module.parts[1]["layer"].name]
     with module.name_scope:
         assert module.variables[0] is module.w
+    with pytest.raises(ValueError, match="valid Python identifier, received '1st'"):
+        mt.Module("1st")
 
 
 def test_derivatives_along_a_direction():

@@ -218,7 +218,10 @@ class NetworkEstimator(BaseEstimator):
 
     def _matrix(self, X: Any) -> Any:  # noqa: N803
         """A checked table as what the network takes, float32 or float64."""
-        return X if self.encoder_ is None else self.encoder_.transform(X)
+        if self.encoder_ is None:
+            return X
+        found = self.encoder_.transform(X)
+        return found.to_numpy() if is_frame(found) else found  # as `set_output` and scikit-learn's settings ask for
 
     def _outputs(self, X: Any) -> Array:  # noqa: N803
         """What the network gives for a table: (n, o)"""

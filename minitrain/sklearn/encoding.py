@@ -44,9 +44,11 @@ KIND_WORDS = {
 
 
 def is_frame(x: Any) -> bool:
-    """Whether this is a DataFrame, of pandas, polars or their like. Raises DTypeError for one yet to be made."""
-    if hasattr(x, "collect_schema") and not hasattr(x, "shape"):
-        raise DTypeError("Expected a table, received a LazyFrame: give what its `collect()` returns.")
+    """Whether this is a DataFrame, of pandas, polars or their like. Raises DTypeError for other tables."""
+    is_lazy = hasattr(x, "collect_schema") and not hasattr(x, "shape")
+    if is_lazy or hasattr(x, "to_reader"):  # polars's and pyarrow's
+        way = "collect" if is_lazy else "to_pandas"
+        raise DTypeError(f"Expected a DataFrame, received a {type(x).__name__}: give what its `{way}()` returns.")
     return hasattr(x, "columns") and hasattr(x, "__getitem__") and hasattr(x, "shape") and not hasattr(x, "nnz")
 
 

@@ -1,6 +1,7 @@
 """TableEncoder: what a table is turned into, and what is said of a table that is not the one that was learned."""
 
 import datetime
+import types
 
 import numpy as np
 import pandas as pd
@@ -210,10 +211,14 @@ def test_polars_columns_that_no_network_takes_are_named():
             TableEncoder().fit(pl.DataFrame({"t": column}))
 
 
-def test_lazy_tables_are_named():
+def test_tables_that_are_no_data_frames_are_named():
+    lazy = pl.LazyFrame({"t": [1, 2]})
+    arrow = types.SimpleNamespace(columns=[], shape=(2, 1), to_reader=None)  # pyarrow is none of the tests' needs
     for use in (TableEncoder().fit, lambda table: MLPRegressor().fit(table, [0.0, 1.0])):
         with pytest.raises(TypeError, match=r"LazyFrame: give what its `collect\(\)` returns"):
-            use(pl.LazyFrame({"t": [1, 2]}))
+            use(lazy)
+        with pytest.raises(TypeError, match=r"give what its `to_pandas\(\)` returns"):
+            use(arrow)
 
 
 def test_columns_called_alike_and_no_columns_are_refused():

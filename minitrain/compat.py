@@ -31,6 +31,7 @@ __all__ = [
     "device",
     "enable_eager_execution",
     "executing_eagerly",
+    "get_logger",
     "get_static_value",
     "gradients_function",
     "group",
@@ -149,6 +150,13 @@ def print_(*inputs: Any, sep: str = " ", end: str = "\n", output_stream: Any = N
         builtins.print(*values, sep=sep, end=end, file=output_stream or sys.stderr)
 
     happen(Call(say), [each._read() for each in inputs if isinstance(each, TensorLike)])
+
+
+def get_logger() -> Any:
+    """The logger "minitrain" of Python's logging, which nothing is written to: warnings are Python's."""
+    import logging  # on use: it would be a part of every import
+
+    return logging.getLogger("minitrain")
 
 
 def get_static_value(tensor: Any, partial: bool = False) -> Any:

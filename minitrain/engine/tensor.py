@@ -99,6 +99,10 @@ class TensorLike:
         """The shape, as a method."""
         return self.shape
 
+    def set_shape(self, shape: Any) -> None:
+        """Say what the shape is, as in a graph. Raises ShapeError where it is another; None stands for any size."""
+        self.shape.assert_is_compatible_with(shape)
+
     def numpy(self) -> Any:
         """The value as a writable ndarray of one's own; a NumPy scalar for shape (). Gradients do not follow it."""
         self._leave("`.numpy()`")

@@ -214,10 +214,10 @@ def _apart(result: Callable[..., Any]) -> Callable[..., Any]:
         recorder = None if trail is None else trail.recorder
         if recorder is None:
             return result(self)
-        if not recorder.is_step:
-            return called(self._value) if _is_ours(self) else result(self)
-        with recorder.aside():
-            return result(self)
+        if recorder.is_step and recorder.is_lenient:
+            with recorder.aside():
+                return result(self)
+        return called(self._value) if _is_ours(self) else result(self)
 
     return read
 

@@ -168,6 +168,12 @@ def test_branches_and_loops_on_values_go_the_way_of_the_values(use):
         np.testing.assert_array_equal(f(x), use(mt.constant(x)))
 
 
+def test_layers_that_look_values_up_run_as_python_code_unsaid():
+    look = layers.IntegerLookup(vocabulary=[3, 4])
+    f = mt.function(lambda x: look(x))
+    np.testing.assert_array_equal([f(mt.constant([x]))[0] for x in (3, 4, 5)], [1, 2, 0])
+
+
 def test_arrays_are_tensors_wherever_a_function_runs():
     f = mt.function(lambda x: x.dtype.is_floating)
     assert f(X)

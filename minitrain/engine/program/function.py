@@ -230,7 +230,8 @@ class Function:
             if not trace.is_done:  # it comes from within
                 raise
             trace.error = error
-            warnings.warn(f"{self._title} runs as Python code, more slowly. {error}", stacklevel=3)
+            if not error.is_library:  # the user can do something about it
+                warnings.warn(f"{self._title} runs as Python code, more slowly. {error}", stacklevel=3)
             return given
         trace.structure = _Structure(given)
         return _packed(trace.structure, outputs)

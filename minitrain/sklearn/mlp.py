@@ -262,7 +262,12 @@ class MultilayerPerceptron(NetworkEstimator):
             raise InvalidArgumentError(f"`dropout` must be a rate, or one for each hidden layer, not {self.dropout!r}.")
         return [float(each) for each in rates]
 
+    @property
     def _optimizer(self) -> Optimizer:
+        """The optimizer of the last fit, under scikit-learn's name: its tests look at the learning rate."""
+        return self.model_.optimizer
+
+    def _new_optimizer(self) -> Optimizer:
         rate = self.learning_rate if isinstance(self.learning_rate, LearningRateSchedule) else self.learning_rate_init
         if isinstance(self.solver, Optimizer):
             return type(self.solver).from_config(self.solver.get_config())
@@ -428,7 +433,7 @@ class MultilayerPerceptron(NetworkEstimator):
     def _compile(self) -> None:
         kernels = [each.kernel for each in self._dense_layers()]
         criterion = Criterion(self._loss_function(), self.alpha, kernels)
-        optimizer = optim.SGD() if self._is_lbfgs() else self._optimizer()
+        optimizer = optim.SGD() if self._is_lbfgs() else self._new_optimizer()
         compile_with(self.model_, optimizer, criterion, self.metrics)
 
     def _descent(self, matrix: Any, y: Array, weight: Any, validation: Any, is_partial: bool, rng: Any) -> Descent:

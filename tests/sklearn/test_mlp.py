@@ -255,6 +255,14 @@ def test_the_tolerance_is_of_losses_in_the_targets_unit(loss, power, tol):
     np.testing.assert_allclose(100 * one.predict(X), other.predict(X))
 
 
+def test_the_learning_rate_that_training_came_to_is_seen():
+    net = MLPClassifier(solver="sgd", learning_rate="invscaling", power_t=0.25, max_iter=1, warm_start=True)
+    for rows in (50, 100):
+        with pytest.warns(match="Maximum iterations"):
+            net.fit(X[:50], LABELS[:50])
+        assert net._optimizer.learning_rate == 0.001 / (rows + 1) ** 0.25
+
+
 def test_lbfgs_knows_no_early_stopping():
     options = {"solver": "lbfgs", "max_iter": 20, "random_state": 0}
     one, other = (MLPClassifier(early_stopping=each, **options).fit(X, LABELS) for each in (True, False))

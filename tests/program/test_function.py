@@ -150,6 +150,35 @@ def test_what_a_function_had_done_before_it_took_a_value_out_is_done_once():
         assert [float(step(mt.constant(x))) for x in (1.0, -1.0, 1.0, 1.0)] == [11.0, 2.0, 13.0, 24.0]
 
 
+@pytest.mark.parametrize("is_persistent", [True, False])
+def test_nothing_is_recorded_after_a_value_was_taken_out_but_for_the_functions_own_tapes(is_persistent):
+    w, alive = mt.Variable([1.0, 2.0]), []
+
+    @mt.function
+    def step(x):
+        with mt.GradientTape(persistent=True) as before:
+            y = w * w
+        with mt.GradientTape(persistent=is_persistent) as tape:
+            z = mt.reduce_sum(x * w) * w
+            if float(mt.reduce_sum(x)) > 0.0:  # where recording stops
+                z = z * x
+            w.assign_add([1.0, 1.0])
+            z = z * w
+        for _ in range(3):
+            alive.append(weakref.ref(x * 2.0))
+        return before.gradient(y, w), tape.gradient(z, w), w.read_value()
+
+    found = []
+    with pytest.warns(UserWarning, match="taken out"):
+        found.append(step(mt.constant([3.0, 4.0])))
+    assert not any(each() for each in alive)
+    assert not mt.engine.trail.STATE.home
+    w.assign([1.0, 2.0])
+    found.append(step(mt.constant([3.0, 4.0])))
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 @pytest.mark.parametrize(
     "use",
     [

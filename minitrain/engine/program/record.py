@@ -261,10 +261,14 @@ class Recorder:
             self._refuse(error)
 
     def _refuse(self, error: CannotReplay) -> None:
-        """Raise, or note for the end of the call."""
+        """Raise, or note for the end of the call, of which nothing more is recorded: it may go on for long."""
         if not self.is_lenient:
             raise error
-        self.error = self.error or error
+        self.error = error
+        self.trail.tapes.remove(self)  # type: ignore[arg-type]
+        self.trail.recorder, self.trail.everything = None, False
+        self.trail.records = list(self.trail.records)  # for open tapes of the function's own
+        refresh()
 
     def need_recorded(self, inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> None:
         """Refuse what was computed of moving inputs where nothing was recorded, as in `recompute_grad`."""

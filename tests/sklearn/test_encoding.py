@@ -260,6 +260,10 @@ def test_text_that_is_not_encoded_is_named(frame):
     table = frame({"size": COLUMNS["size"], "kind": COLUMNS["kind"]})
     with pytest.raises(ValueError, match=r"\['kind'\] holds text.*encoding='auto'"):
         MLPRegressor(encoding=None).fit(table, TARGET)
+    dates = pd.DataFrame({"size": COLUMNS["size"], "day": pd.Series(COLUMNS["day"]).dt.tz_localize("UTC")})
+    for other, name in ((dates, "day"), (pd.DataFrame({"kind": pd.Categorical(COLUMNS["kind"])}), "kind")):
+        with pytest.raises(ValueError, match=rf"\['{name}'\] holds text or dates"):
+            MLPRegressor(encoding=None).fit(other, TARGET)
     with pytest.raises(ValueError, match=r"X holds text.*DataFrames"):
         MLPRegressor().fit(np.asarray(table.to_numpy(), dtype=object), TARGET)
 

@@ -38,6 +38,7 @@ from minitrain.compat import (
     device,
     enable_eager_execution,
     executing_eagerly,
+    get_logger,
     get_static_value,
     group,
     init_scope,

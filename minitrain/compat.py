@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from minitrain.engine.convert import as_tensor, convert_to_tensor
+from minitrain.engine.program.record import Call, happen
 from minitrain.engine.shape import TensorShape
 from minitrain.engine.tape import GradientTape
 from minitrain.engine.tensor import TensorLike
@@ -30,6 +31,7 @@ __all__ = [
     "device",
     "enable_eager_execution",
     "executing_eagerly",
+    "get_logger",
     "get_static_value",
     "gradients_function",
     "group",
@@ -141,8 +143,20 @@ def tuple_(tensors: Any, control_inputs: Any = None, name: str | None = None) ->
 
 def print_(*inputs: Any, sep: str = " ", end: str = "\n", output_stream: Any = None, **options: Any) -> None:
     """Print Tensors' values, to the standard error as TensorFlow does, or to `output_stream`."""
-    values = [each.numpy() if isinstance(each, TensorLike) else each for each in inputs]
-    builtins.print(*values, sep=sep, end=end, file=output_stream or sys.stderr)
+
+    def say(*arrays: Any) -> None:
+        given = iter(arrays)
+        values = [next(given)[()] if isinstance(each, TensorLike) else each for each in inputs]
+        builtins.print(*values, sep=sep, end=end, file=output_stream or sys.stderr)
+
+    happen(Call(say), [each._read() for each in inputs if isinstance(each, TensorLike)])
+
+
+def get_logger() -> Any:
+    """The logger "minitrain" of Python's logging, which nothing is written to: warnings are Python's."""
+    import logging  # on use: it would be a part of every import
+
+    return logging.getLogger("minitrain")
 
 
 def get_static_value(tensor: Any, partial: bool = False) -> Any:

@@ -16,12 +16,14 @@ __all__ = [
     "epsilon",
     "floatx",
     "functions_run_eagerly",
+    "get_visible_devices",
     "list_physical_devices",
     "run_functions_eagerly",
     "set_blas_threads",
     "set_dtype_policy",
     "set_epsilon",
     "set_floatx",
+    "set_visible_devices",
 ]
 
 _settings: dict[str, object] = {"floatx": "float32", "epsilon": 1e-7, "policy": None, "threads": "auto"}
@@ -103,3 +105,10 @@ def list_physical_devices(device_type: str | None = None) -> list[PhysicalDevice
     []
     """
     return [PhysicalDevice("/physical_device:CPU:0", "CPU")] if device_type in (None, "CPU") else []
+
+
+get_visible_devices = list_physical_devices
+
+
+def set_visible_devices(devices: Any, device_type: str | None = None) -> None:
+    """Nothing to do: there is one device, and it stays visible."""

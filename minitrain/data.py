@@ -18,6 +18,7 @@ import numpy as np
 
 from minitrain import nest
 from minitrain.engine.convert import as_tensor, convert_to_tensor
+from minitrain.engine.spec import TensorSpec
 from minitrain.engine.tensor import Tensor, TensorLike
 from minitrain.errors import DTypeError, InvalidArgumentError, ShapeError
 from minitrain.ops.random import get_global_generator
@@ -27,7 +28,7 @@ __all__ = ["AUTOTUNE", "INFINITE_CARDINALITY", "UNKNOWN_CARDINALITY", "Dataset",
 AUTOTUNE = -1
 INFINITE_CARDINALITY = -1
 UNKNOWN_CARDINALITY = -2
-experimental = SimpleNamespace(AUTOTUNE=AUTOTUNE)
+experimental = SimpleNamespace(AUTOTUNE=AUTOTUNE, cardinality=lambda dataset: dataset.cardinality())
 
 Array = Any
 _NOTHING = object()
@@ -76,22 +77,20 @@ class Dataset:
         output_signature: Any = None,
         name: str | None = None,
     ) -> Dataset:
-        """What a function's iterable gives, called anew for each pass. `output_types`: dtypes, or a structure of them.
+        """What a function's iterable gives, called anew for each pass.
 
-        Shapes and a signature are taken for TensorFlow's sake: what the generator gives says it.
+        `output_signature`: a TensorSpec, or a structure of them, of the elements; `output_types`: their dtypes alone.
+        Shapes beside them are taken for TensorFlow's sake. Raises ShapeError for an element that does not fit.
         """
         if not callable(generator):
             raise DTypeError(f"`generator` must be a function that gives an iterable, received {generator!r}.")
+        specs = output_signature
+        if specs is None and output_types is not None:
+            specs = nest.map_structure(lambda dtype: TensorSpec(None, dtype), output_types)
 
         def begin() -> Iterator[Any]:
             for each in generator(*args):
-                element = _arrays(each)
-                if output_types is not None:
-                    as_asked = iter(nest.flatten(output_types))
-                    element = nest.map_structure(
-                        lambda leaf, kinds=as_asked: convert_to_tensor(leaf, next(kinds)).numpy(), element
-                    )
-                yield element
+                yield _arrays(each) if specs is None else _specified(each, specs)
 
         return Dataset(begin, None)
 
@@ -267,6 +266,107 @@ class Dataset:
         """The elements of which a function of Tensors is true."""
         return Dataset(lambda: (each for each in self._elements() if bool(_applied(predicate, each))), None)
 
+    def flat_map(self, map_func: Callable[..., Any], name: str | None = None) -> Dataset:
+        """The elements of the Datasets that a function of Tensors makes of each element, one after the other."""
+        return self.interleave(map_func, cycle_length=1)
+
+    def interleave(
+        self,
+        map_func: Callable[..., Any],
+        cycle_length: int | None = None,
+        block_length: int | None = None,
+        num_parallel_calls: Any = None,
+        deterministic: bool | None = None,
+        name: str | None = None,
+    ) -> Dataset:
+        """`flat_map` that takes `block_length` (1) elements in turn from `cycle_length` (16) Datasets at once."""
+        width, length = cycle_length or 16, block_length or 1
+        _need_positive(width, "cycle_length")
+        _need_positive(length, "block_length")
+
+        def begin() -> Iterator[Any]:
+            made = (_as_dataset(_applied(map_func, each), "flat_map")._elements() for each in self._elements())
+            open_ones = list(itertools.islice(made, width))
+            while open_ones:
+                still_open = []
+                for one in open_ones:
+                    block = list(itertools.islice(one, length))
+                    yield from block
+                    following = one if len(block) == length else next(made, None)
+                    if following is not None:
+                        still_open.append(following)
+                open_ones = still_open
+
+        return Dataset(begin, None)
+
+    def window(
+        self,
+        size: int,
+        shift: int | None = None,
+        stride: int = 1,
+        drop_remainder: bool = False,
+        name: str | None = None,
+    ) -> Dataset:
+        """Datasets of `size` elements, every `stride`-th, that begin `shift` (`size`) elements apart.
+
+        Of a tuple or dict of parts each element is one of Datasets. `drop_remainder`: without those that are shorter.
+        """
+        shift = size if shift is None else shift
+        for value, name in ((size, "size"), (shift, "shift"), (stride, "stride")):
+            _need_positive(value, name)
+
+        def begin() -> Iterator[Any]:
+            elements, kept = self._elements(), []
+            while True:
+                kept += itertools.islice(elements, (size - 1) * stride + 1 - len(kept))
+                found = kept[: (size - 1) * stride + 1 : stride]
+                if not found or (drop_remainder and len(found) < size):
+                    return
+                yield nest.map_structure(lambda *parts: Dataset(lambda: iter(parts), len(parts)), *found)
+                for _ in itertools.islice(elements, max(0, shift - len(kept))):
+                    pass
+                kept = kept[shift:]
+
+        return Dataset(begin, None)
+
+    def take_while(self, predicate: Callable[..., Any], name: str | None = None) -> Dataset:
+        """The elements before the first one of which a function of Tensors is not true."""
+        return Dataset(
+            lambda: itertools.takewhile(lambda each: bool(_applied(predicate, each)), self._elements()), None
+        )
+
+    def scan(self, initial_state: Any, scan_func: Callable[[Any, Any], Any], name: str | None = None) -> Dataset:
+        """What `scan_func(state, element)` gives beside the next state, (state, what), from `initial_state` on."""
+
+        def begin() -> Iterator[Any]:
+            state = _tensors(_arrays(initial_state))
+            for each in self:
+                state, made = scan_func(state, each)
+                yield _arrays(made)
+
+        return Dataset(begin, self._size)
+
+    def unique(self, name: str | None = None) -> Dataset:
+        """Each element once, where it comes first."""
+
+        def begin() -> Iterator[Any]:
+            seen = set()
+            for each in self._elements():
+                key = tuple([np.asarray(leaf).tobytes() for leaf in nest.flatten(each)])
+                if key not in seen:
+                    seen.add(key)
+                    yield each
+
+        return Dataset(begin, None)
+
+    def rebatch(self, batch_size: int, drop_remainder: bool = False, name: str | None = None) -> Dataset:
+        """The rows of the batches in batches of another size."""
+        return self.unbatch().batch(batch_size, drop_remainder)
+
+    def with_options(self, options: Any, name: str | None = None) -> Dataset:
+        """The same: there is nothing to tune."""
+        return self
+
     def enumerate(self, start: int = 0, name: str | None = None) -> Dataset:
         """The elements with their numbers: (number, element)."""
         return Dataset(
@@ -303,14 +403,24 @@ class Dataset:
         """The elements with ndarrays, and NumPy's scalars, in the place of Tensors."""
         return self._elements()
 
-    def cardinality(self) -> int:
-        """How many elements; INFINITE_CARDINALITY or UNKNOWN_CARDINALITY where that is no number."""
+    def get_single_element(self, name: str | None = None) -> Any:
+        """The only element. Raises InvalidArgumentError where there is none, or a second."""
+        found = list(itertools.islice(self, 2))
+        if len(found) != 1:
+            raise InvalidArgumentError(f"Expected a dataset of one element, received {'more' if found else 'none'}.")
+        return found[0]
+
+    def cardinality(self) -> Tensor:
+        """How many elements, an int64; INFINITE_CARDINALITY or UNKNOWN_CARDINALITY where that is no number."""
+        return Tensor(np.array(self._cardinality(), np.int64))
+
+    def _cardinality(self) -> int:
         if self._size is None:
             return UNKNOWN_CARDINALITY
         return INFINITE_CARDINALITY if self._size == math.inf else int(self._size)
 
     def __len__(self) -> int:
-        size = self.cardinality()
+        size = self._cardinality()
         if size < 0:
             raise DTypeError(f"The dataset {'is infinite' if size == INFINITE_CARDINALITY else 'length is unknown'}.")
         return size
@@ -319,7 +429,7 @@ class Dataset:
         return True
 
     def __repr__(self) -> str:
-        return f"<Dataset of {self.cardinality()} elements>"
+        return f"<Dataset of {self._cardinality()} elements>"
 
 
 def _array(value: Any) -> Array:
@@ -341,12 +451,34 @@ def _arrays(value: Any) -> Any:
     return _array(value)
 
 
+def _specified(value: Any, specs: Any) -> Any:
+    """A value as arrays in the structure and of the dtypes of the specs."""
+    if isinstance(specs, dict):
+        return {key: _specified(value[key], each) for key, each in specs.items()}
+    if isinstance(specs, (list, tuple)):
+        if len(value) != len(specs):
+            raise ShapeError(f"The generator must give elements of {len(specs)} parts, received {len(value)}.")
+        return tuple([_specified(part, each) for part, each in builtins.zip(value, specs, strict=True)])
+    made = convert_to_tensor(value, specs.dtype)
+    if not specs.is_compatible_with(made):
+        raise ShapeError(f"The generator must give elements of shape {specs.shape}, received {tuple(made.shape)}.")
+    return made.numpy()
+
+
 def _tensors(element: Any) -> Any:
-    """An element as the outside sees it; what is no number stays an array."""
+    """An element as the outside sees it; what is no number stays an array, and a window a Dataset."""
     if isinstance(element, (tuple, dict)):
         return nest.map_structure(_tensors, element)
+    if isinstance(element, Dataset):
+        return element
     array = np.asarray(element)
     return Tensor(array.copy()) if array.dtype.kind in "fiub" else element
+
+
+def _as_dataset(made: Any, name: str) -> Dataset:
+    if not isinstance(made, Dataset):
+        raise DTypeError(f"The function of `{name}` must give a Dataset, received {made!r}.")
+    return made
 
 
 def _applied(function: Callable[..., Any], element: Any) -> Any:

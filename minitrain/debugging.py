@@ -1,5 +1,6 @@
 """Looking for the first NaN or infinity, and assertions on Tensors: `tf.debugging`.
 
+Assertions about values are made again in every run of a program; those about shapes and dtypes hold for all of them.
 `enable_check_numerics()` makes every operation of this thread, forward and backward, look at its result: the first
 one that makes a NaN or an infinity from finite inputs raises, with its name, its inputs' ranges and the user's line.
 """
@@ -14,6 +15,7 @@ import numpy as np
 
 from minitrain.dtypes import DType, as_dtype
 from minitrain.engine.convert import as_tensor, operands
+from minitrain.engine.program.record import Call, happen
 from minitrain.engine.tensor import Tensor, TensorLike
 from minitrain.engine.trail import STATE, describe_range, refresh
 from minitrain.errors import DTypeError, InvalidArgumentError, NonFiniteError, ShapeError
@@ -87,8 +89,10 @@ def _switch(checking: bool) -> None:
 def check_numerics(tensor: Any, message: str, name: str | None = None) -> Tensor:
     """`tensor` itself if all of it is finite; else NonFiniteError with `message` and what was found."""
     x = as_tensor(tensor)
-    array = x._array
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
+
+    def check(array: Any) -> None:
+        if array.dtype.kind != "f" or np.isfinite(array).all():
+            return
         found = [
             what for what, is_there in (("NaN", np.isnan(array).any()), ("Inf", np.isinf(array).any())) if is_there
         ]
@@ -97,6 +101,8 @@ def check_numerics(tensor: Any, message: str, name: str | None = None) -> Tensor
             f"{message} : Tensor had {' and '.join(found)} values in {array.size - finite.size} of {array.size} "
             f"elements; the finite ones: {describe_range(finite)}."
         )
+
+    happen(Call(check), [x])
     return x
 
 
@@ -107,13 +113,16 @@ def assert_all_finite(x: Any, message: str, name: str | None = None) -> Tensor:
 
 def _comparison(name: str, symbol: str, holds: Callable[[Any, Any], Any]) -> Callable[..., None]:
     def compare(x: Any, y: Any, message: str | None = None, summarize: Any = None, name: str | None = None) -> None:
-        a, b = operands(x, y)
-        try:
-            met = holds(a._array, b._array)
-        except ValueError as error:
-            raise ShapeError(f"Incompatible shapes for x {symbol} y: {a.shape} and {b.shape}.") from error
-        if not np.all(met):
-            raise InvalidArgumentError(f"{_lead(message)}Condition x {symbol} y did not hold: received {a} and {b}.")
+        def check(a: Any, b: Any) -> None:
+            try:
+                met = holds(a, b)
+            except ValueError as error:
+                raise ShapeError(f"Incompatible shapes for x {symbol} y: {a.shape} and {b.shape}.") from error
+            if not np.all(met):
+                text = f"Condition x {symbol} y did not hold: received {Tensor(a)} and {Tensor(b)}."
+                raise InvalidArgumentError(f"{_lead(message)}{text}")
+
+        happen(Call(check), operands(x, y))
 
     compare.__name__ = compare.__qualname__ = name
     compare.__doc__ = f"Raise InvalidArgumentError unless x {symbol} y everywhere, with broadcasting."
@@ -212,8 +221,12 @@ def is_numeric_tensor(tensor: Any) -> bool:
 
 def Assert(condition: Any, data: Any, summarize: Any = None, name: str | None = None) -> None:  # noqa: N802  # TensorFlow's
     """Raise InvalidArgumentError with `data` unless the condition holds everywhere."""
-    if not np.all(as_tensor(condition).numpy()):
-        raise InvalidArgumentError(f"Expected {condition!r} to be true. Summarized data: {data}")
+
+    def check(array: Any) -> None:
+        if not np.all(array):
+            raise InvalidArgumentError(f"Expected {condition!r} to be true. Summarized data: {data}")
+
+    happen(Call(check), [as_tensor(condition)])
 
 
 def assert_near(
@@ -229,9 +242,14 @@ def assert_near(
     a, b = operands(x, y)
     epsilon = 10 * np.finfo(a._array.dtype).eps if a._array.dtype.kind == "f" else 0
     rtol, atol = (epsilon if each is None else each for each in (rtol, atol))
-    far = np.abs(a._array - b._array) > atol + rtol * np.abs(b._array)
-    if far.any() or np.isnan(a._array).any() or np.isnan(b._array).any():
-        raise InvalidArgumentError(f"{message or 'Expected nearly equal values'}: received {a} and {b}.")
+
+    def check(x: Any, y: Any) -> None:
+        far = np.abs(x - y) > atol + rtol * np.abs(y)
+        if far.any() or np.isnan(x).any() or np.isnan(y).any():
+            lead = message or "Expected nearly equal values"
+            raise InvalidArgumentError(f"{lead}: received {Tensor(x)} and {Tensor(y)}.")
+
+    happen(Call(check), [a, b])
 
 
 def assert_shapes(shapes: Any, data: Any = None, summarize: Any = None, message: str | None = None) -> None:

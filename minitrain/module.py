@@ -9,6 +9,7 @@ from typing import Any
 from minitrain import nest
 from minitrain.compat import name_scope
 from minitrain.engine.variable import Variable
+from minitrain.errors import InvalidArgumentError
 
 __all__ = ["Module"]
 
@@ -20,6 +21,8 @@ class Module:
     """
 
     def __init__(self, name: str | None = None) -> None:
+        if name is not None and not name.isidentifier():
+            raise InvalidArgumentError(f"`name` must be a valid Python identifier, received {name!r}.")
         self._name = name or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(self).__name__).lower()
 
     @property

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from minitrain.errors import InvalidArgumentError
+from minitrain.errors import DTypeError, InvalidArgumentError
 
 __all__ = ["as_list", "assert_same_structure", "flatten", "is_nested", "map_structure", "pack_sequence_as"]
 
@@ -48,29 +48,42 @@ def pack_sequence_as(structure: Any, flat_sequence: list[Any]) -> Any:
     return _pack(structure, iter(flat_sequence))
 
 
-def map_structure(func: Callable[..., Any], *structures: Any) -> Any:
-    """Apply `func` to the leaves that stand at the same place in each structure."""
+def map_structure(
+    func: Callable[..., Any], *structures: Any, check_types: bool = True, expand_composites: bool = False
+) -> Any:
+    """Apply `func` to the leaves that stand at the same place in each structure.
+
+    `check_types`: whether a list and a tuple are two structures. `expand_composites` means nothing here.
+    """
     if not structures:
         raise InvalidArgumentError("`map_structure` needs at least one structure.")
     for other in structures[1:]:
-        assert_same_structure(structures[0], other)
+        assert_same_structure(structures[0], other, check_types)
     leaves = zip(*(flatten(each) for each in structures), strict=True)
     return pack_sequence_as(structures[0], [func(*each) for each in leaves])
 
 
-def assert_same_structure(nest1: Any, nest2: Any) -> None:
-    """Raise InvalidArgumentError where the two structures differ in anything but their leaves."""
-    if is_nested(nest1) != is_nested(nest2) or (is_nested(nest1) and not _alike(nest1, nest2)):
-        raise InvalidArgumentError(f"The two structures do not match: {nest1!r} and {nest2!r}.")
-    if is_nested(nest1):
-        for one, two in zip(children(nest1), children(nest2), strict=True):
-            assert_same_structure(one, two)
+def assert_same_structure(nest1: Any, nest2: Any, check_types: bool = True, expand_composites: bool = False) -> None:
+    """Raise InvalidArgumentError where the two structures differ in anything but their leaves.
+
+    A DTypeError, thus a TypeError, where they differ in nothing but the types of their parts, such as list and tuple.
+    """
+    if not is_nested(nest1) and not is_nested(nest2):
+        return
+    text = f"The two structures do not match: {nest1!r} and {nest2!r}."
+    if is_nested(nest1) != is_nested(nest2) or len(nest1) != len(nest2) or not _have_same_keys(nest1, nest2):
+        raise InvalidArgumentError(text)
+    if check_types and not (isinstance(nest1, dict) or type(nest1) is type(nest2)):
+        raise DTypeError(f"{text} Their types differ.")
+    for one, two in zip(children(nest1), children(nest2), strict=True):
+        assert_same_structure(one, two, check_types)
 
 
-def _alike(one: Any, two: Any) -> bool:
+def _have_same_keys(one: Any, two: Any) -> bool:
+    """Whether both are dicts with the same keys, or neither is a dict."""
     if isinstance(one, dict) or isinstance(two, dict):
         return isinstance(one, dict) and isinstance(two, dict) and sorted(one) == sorted(two)
-    return type(one) is type(two) and len(one) == len(two)
+    return True
 
 
 def children(structure: Any) -> list[Any]:

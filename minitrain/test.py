@@ -5,6 +5,7 @@ It is imported when it is asked for, since unittest takes as long to import as a
 
 from __future__ import annotations
 
+import tempfile
 import unittest
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from minitrain import nest
 from minitrain.engine.convert import as_tensor
 from minitrain.engine.tape import GradientTape
 from minitrain.engine.tensor import Tensor, TensorLike
-from minitrain.errors import MinitrainError
+from minitrain.errors import MinitrainError, ShapeError
 
 __all__ = ["TestCase", "compute_gradient", "gpu_device_name", "is_built_with_cuda", "is_gpu_available", "main"]
 
@@ -171,6 +172,61 @@ class TestCase(unittest.TestCase):
         """The text begins so."""
         self.assertTrue(actual.startswith(expected_start), msg or f"{actual!r} does not start with {expected_start!r}.")
 
+    def assertEndsWith(self, actual: str, expected_end: str, msg: str | None = None) -> None:
+        """The text ends so."""
+        self.assertTrue(actual.endswith(expected_end), msg or f"{actual!r} does not end with {expected_end!r}.")
+
+    def assertItemsEqual(self, expected_seq: Any, actual_seq: Any, msg: str | None = None) -> None:
+        """The same elements as often, in any order."""
+        self.assertCountEqual(expected_seq, actual_seq, msg)
+
+    def assertSameElements(self, expected_seq: Any, actual_seq: Any, msg: str | None = None) -> None:
+        """The same elements, however often, in any order."""
+        self.assertEqual(set(expected_seq), set(actual_seq), msg)
+
+    def assertContainsSubset(self, expected_subset: Any, actual_set: Any, msg: str | None = None) -> None:
+        """All of the expected elements are there."""
+        self.assertLessEqual(set(expected_subset), set(actual_set), msg)
+
+    def assertNoCommonElements(self, expected_seq: Any, actual_seq: Any, msg: str | None = None) -> None:
+        """No element is in both."""
+        self.assertEqual(set(expected_seq) & set(actual_seq), set(), msg)
+
+    def assertSequenceAlmostEqual(
+        self, expected_seq: Any, actual_seq: Any, places: int | None = None, msg: str | None = None, delta: Any = None
+    ) -> None:
+        """`assertAlmostEqual` element by element."""
+        self.assertEqual(len(expected_seq), len(actual_seq), msg)
+        for one, other in zip(expected_seq, actual_seq, strict=True):
+            self.assertAlmostEqual(one, other, places, msg, delta)
+
+    def assertDictAlmostEqual(
+        self, expected: Any, actual: Any, places: int | None = None, msg: str | None = None, delta: Any = None
+    ) -> None:
+        """The same keys, with values that are almost equal."""
+        self.assertEqual(set(expected), set(actual), msg)
+        for key in expected:
+            self.assertAlmostEqual(expected[key], actual[key], places, msg, delta)
+
+    def assertSameStructure(self, a: Any, b: Any, aname: str = "a", bname: str = "b", msg: str | None = None) -> None:
+        """Equal, containers and their types included."""
+        self.assertEqual(nest.flatten(a), nest.flatten(b), msg)
+        nest.assert_same_structure(a, b)
+
+    def get_temp_dir(self) -> str:
+        """A directory of this test case's own, which goes with it."""
+        if not hasattr(self, "_directory"):
+            self._directory = tempfile.TemporaryDirectory()
+            self.addCleanup(self._directory.cleanup)
+        return self._directory.name
+
+    @contextmanager
+    def assertRaisesWithLiteralMatch(self, expected_exception: Any, expected_exception_message: str) -> Iterator[None]:
+        """The block raises such an exception, with exactly this text."""
+        with self.assertRaises(expected_exception) as caught:
+            yield
+        self.assertEqual(str(caught.exception), expected_exception_message)
+
     @contextmanager
     def assertRaisesWithPredicateMatch(self, exception_type: Any, expected_err_re_or_predicate: Any) -> Iterator[None]:
         """The block raises such an exception, whose text matches, or of which the predicate holds."""
@@ -182,6 +238,12 @@ class TestCase(unittest.TestCase):
         else:
             with self.assertRaisesRegex(exception_type, predicate):
                 yield
+
+    def assertRaisesIncompatibleShapesError(
+        self, exception_type: Any = ShapeError, operator: str = "", shape1: Any = None, shape2: Any = None
+    ) -> Any:
+        """The block raises an error about shapes that do not broadcast. What they are is not compared."""
+        return self.assertRaisesRegex(exception_type, "Incompatible shapes")
 
     def assertRaisesOpError(self, expected_err_re_or_predicate: Any) -> Any:
         """The block raises one of minitrain's errors, whose text matches."""

@@ -42,6 +42,17 @@ def listed(dataset):
         (Dataset.range(3).cache().prefetch(2), [0, 1, 2]),
         (Dataset.from_generator(lambda n: range(n), "int32", args=(2,)), [0, 1]),
         (Dataset.range(3).apply(lambda each: each.take(1)), [0]),
+        (Dataset.range(3).flat_map(lambda x: Dataset.from_tensors(x).repeat(2)), [0, 0, 1, 1, 2, 2]),
+        (Dataset.range(3).interleave(lambda x: Dataset.range(x, x + 3), 2), [0, 1, 1, 2, 2, 3, 2, 3, 4]),
+        (Dataset.range(3).interleave(lambda x: Dataset.range(x, x + 3), 2, 2), [0, 1, 1, 2, 2, 3, 2, 3, 4]),
+        (Dataset.range(6).window(3, drop_remainder=True).flat_map(lambda part: part.batch(3)), [[0, 1, 2], [3, 4, 5]]),
+        (Dataset.range(4).window(2, shift=1).flat_map(lambda part: part.batch(2)), [[0, 1], [1, 2], [2, 3], [3]]),
+        (Dataset.range(7).window(2, 3, 2).flat_map(lambda part: part.batch(2)), [[0, 2], [3, 5], [6]]),
+        (Dataset.range(7).window(1, 3).flat_map(lambda part: part), [0, 3, 6]),
+        (Dataset.range(9).take_while(lambda x: x < 3), [0, 1, 2]),
+        (Dataset.range(4).scan(np.int64(0), lambda state, x: (state + x, 2 * state)), [0, 0, 2, 6]),
+        (Dataset.range(6).map(lambda x: x % 2).unique(), [0, 1]),
+        (Dataset.range(5).batch(2).rebatch(3).with_options(None), [[0, 1, 2], [3, 4]]),
     ],
 )
 def test_elements_are_those_of_tensorflow_and_come_again(dataset, elements):
@@ -94,6 +105,36 @@ def test_a_generator_is_asked_when_it_is_needed():
     assert listed(endless.batch(2).take(1)) == [[0.0, 1.0]]
 
 
+def test_a_generators_signature_gives_dtypes_and_structure():
+    def rows():
+        yield [1, [2, 3]]
+        yield (4, np.array([5.5, 6.0]))
+
+    signature = (tf.TensorSpec([], tf.int64), tf.TensorSpec([2], tf.float32))
+    elements = list(Dataset.from_generator(rows, output_signature=signature))
+    assert [tuple(part.dtype.name for part in each) for each in elements] == [("int64", "float32")] * 2
+    np.testing.assert_array_equal(elements[1][1], [5.5, 6.0])
+    by_name = Dataset.from_generator(lambda: [{"a": 1}], output_signature={"a": tf.TensorSpec(None, "float32")})
+    assert by_name.get_single_element()["a"].dtype == tf.float32
+    with pytest.raises(ValueError, match=r"shape \[3\]|shape \(3,\), received \(2,\)"):
+        list(Dataset.from_generator(rows, output_signature=(signature[0], tf.TensorSpec([3], tf.float32))))
+    with pytest.raises(ValueError, match="of 1 parts, received 2"):
+        list(Dataset.from_generator(rows, output_types=("int32",)))
+
+
+def test_windows_of_tuples_are_tuples_of_datasets():
+    windows = Dataset.from_tensor_slices((X, Y)).window(4, shift=2, drop_remainder=True)
+    found = list(windows.flat_map(lambda x, y: Dataset.zip((x.batch(4), y.batch(4)))))
+    assert len(found) == 7
+    for place, (x, y) in enumerate(found):
+        np.testing.assert_array_equal(x, X[2 * place : 2 * place + 4])
+        np.testing.assert_array_equal(y, Y[2 * place : 2 * place + 4])
+
+
+def test_the_length_is_a_tensor_of_one_number():
+    assert Dataset.range(3).cardinality().numpy() == tf.data.experimental.cardinality(Dataset.range(3)).numpy() == 3
+
+
 def model():
     made = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, kernel_initializer="ones")])
     made.compile("sgd", "mse", metrics=["mae"])
@@ -129,6 +170,9 @@ def test_an_endless_dataset_needs_a_number_of_steps():
         lambda: Dataset.range(3).batch(0),
         lambda: list(Dataset.from_generator(lambda: iter([[1], [1, 2]])).batch(2)),
         lambda: Dataset.range(3).shard(2, 2),
+        lambda: Dataset.range(3).window(0),
+        lambda: list(Dataset.range(3).flat_map(lambda x: x)),
+        lambda: Dataset.range(3).get_single_element(),
     ],
 )
 def test_what_makes_no_dataset_is_refused(make):

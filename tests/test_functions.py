@@ -176,6 +176,13 @@ def test_trees():
     assert tree.pack_sequence_as(nested, [5, 6, 7]) == {"b": [6, 7], "a": (5,)}
     with pytest.raises(ValueError, match="do not match"):
         tree.assert_same_structure([1, 2], (1, 2))
+    with pytest.raises(TypeError, match="types differ"):
+        tree.assert_same_structure({"a": [1]}, {"a": (1,)})
+    for one, other in (([1], [1, 2]), ([1], 1), ({"a": 1}, {"b": 1}), ({"a": 1}, [1])):
+        with pytest.raises(ValueError, match="do not match") as caught:
+            tree.assert_same_structure(one, other)
+        assert not isinstance(caught.value, TypeError)
+    assert mt.nest.map_structure(max, [1, (5,)], (3, [4]), check_types=False) == [3, (5,)]
     with pytest.raises(ValueError, match="at least one structure"):
         tree.map_structure(abs)
 

@@ -1,6 +1,7 @@
 """What scripts of TensorFlow's bring along: modules, contexts, specifications, test cases, forward derivatives."""
 
 import unittest
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,6 +26,8 @@ def test_a_module_finds_its_variables():
     assert [each.name for each in module.submodules] == ["part", module.parts[1]["layer"].name]
     with module.name_scope:
         assert module.variables[0] is module.w
+    with pytest.raises(ValueError, match="valid Python identifier, received '1st'"):
+        mt.Module("1st")
 
 
 def test_derivatives_along_a_direction():
@@ -108,6 +111,14 @@ def test_the_test_case_asserts():
         lambda: case.assertAllInSet(x, {1, 2}),
         lambda: case.assertLen(x, 2),
         lambda: case.assertBetween(1, 0, 2),
+        lambda: case.assertEndsWith("text", "xt"),
+        lambda: case.assertItemsEqual([1, 2, 2], [2, 1, 2]),
+        lambda: case.assertSameElements([1, 2, 2], [2, 1]),
+        lambda: case.assertContainsSubset([1], [1, 2]),
+        lambda: case.assertNoCommonElements([1], [2]),
+        lambda: case.assertSequenceAlmostEqual([1.0], [1.0 + 1e-9]),
+        lambda: case.assertDictAlmostEqual({"a": 1.0}, {"a": 1.0 + 1e-9}),
+        lambda: case.assertSameStructure({"a": [1]}, {"a": [1]}),
     ]
     failing = [
         lambda: case.assertAllEqual(x, [1, 3]),
@@ -120,6 +131,10 @@ def test_the_test_case_asserts():
         lambda: case.assertAllInRange(x, 1, 2, open_upper_bound=True),
         lambda: case.assertAllInSet(x, {1}),
         lambda: case.assertEmpty([1]),
+        lambda: case.assertItemsEqual([1, 2, 2], [2, 1]),
+        lambda: case.assertContainsSubset([3], [1, 2]),
+        lambda: case.assertSequenceAlmostEqual([1.0], [1.1]),
+        lambda: case.assertSameStructure([1], [2]),
     ]
     for check in passing:
         check()
@@ -130,6 +145,12 @@ def test_the_test_case_asserts():
         mt.gather([1, 2], 5)
     with case.assertRaisesWithPredicateMatch(ValueError, lambda error: "not in" in str(error)):
         mt.gather([1, 2], 5)
+    with case.assertRaisesWithLiteralMatch(ValueError, "so"):
+        raise ValueError("so")
+    with case.assertRaisesIncompatibleShapesError():
+        _ = x + mt.ones([3])
+    assert Path(case.get_temp_dir()).is_dir()
+    case.doCleanups()
     assert case.evaluate({"x": x})["x"].tolist() == [1.0, 2.0]
     assert isinstance(case, unittest.TestCase)
 
@@ -162,3 +183,13 @@ def test_names_that_stand_in_two_places():
 def test_there_is_one_cpu():
     assert mt.config.list_physical_devices("GPU") == []
     assert [each.device_type for each in mt.config.list_physical_devices()] == ["CPU"]
+    mt.config.set_visible_devices([], "GPU")
+    assert mt.config.get_visible_devices() == mt.config.list_physical_devices()
+    mt.get_logger().setLevel("ERROR")
+
+
+def test_a_tensors_shape_may_be_said():
+    mt.constant([[1.0, 2.0]]).set_shape([None, 2])
+    mt.Variable([1.0]).set_shape(None)
+    with pytest.raises(ValueError, match="incompatible"):
+        mt.constant([1.0]).set_shape([2])

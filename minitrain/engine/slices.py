@@ -38,6 +38,9 @@ class IndexedSlices:
         """The dtype of the values."""
         return self.values.dtype
 
+    def __neg__(self) -> IndexedSlices:
+        return IndexedSlices(-self.values, self.indices, self.dense_shape)
+
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         dense = np.zeros(self.shape, self.values._array.dtype)
         np.add.at(dense, self.indices.numpy(), self.values.numpy())

@@ -12,14 +12,14 @@ __all__ = ["TensorSpec"]
 
 
 class TensorSpec:
-    """A shape, in which None stands for any size, a dtype, and perhaps a name.
+    """A shape, in which None stands for any size, a dtype, and perhaps a name. A `shape` of None is any shape.
 
     >>> TensorSpec([None, 2]).is_compatible_with([[1.0, 2.0]])
     True
     """
 
     def __init__(self, shape: Any, dtype: Any = float32, name: str | None = None) -> None:
-        self.shape = TensorShape(shape)
+        self.shape: TensorShape | None = None if shape is None else TensorShape(shape)
         self.dtype: DType = as_dtype(dtype)
         self.name = name
 
@@ -32,7 +32,7 @@ class TensorSpec:
     def is_compatible_with(self, other: Any) -> bool:
         """Whether a Tensor, or what another specification describes, meets this one."""
         other = other if isinstance(other, TensorSpec) else as_tensor(other)
-        return self.dtype == other.dtype and self.shape.is_compatible_with(other.shape)
+        return self.dtype == other.dtype and (self.shape is None or self.shape.is_compatible_with(other.shape))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, TensorSpec) and (self.shape, self.dtype) == (other.shape, other.dtype)
@@ -41,4 +41,5 @@ class TensorSpec:
         return hash((self.shape, self.dtype))
 
     def __repr__(self) -> str:
-        return f"TensorSpec(shape={tuple(self.shape)}, dtype=mt.{self.dtype.name}, name={self.name!r})"
+        shape = None if self.shape is None else tuple(self.shape)
+        return f"TensorSpec(shape={shape}, dtype=mt.{self.dtype.name}, name={self.name!r})"

@@ -99,6 +99,10 @@ class TensorLike:
         """The shape, as a method."""
         return self.shape
 
+    def set_shape(self, shape: Any) -> None:
+        """Say what the shape is, as in a graph. Raises ShapeError where it is another; None stands for any size."""
+        self.shape.assert_is_compatible_with(shape)
+
     def numpy(self) -> Any:
         """The value as a writable ndarray of one's own; a NumPy scalar for shape (). Gradients do not follow it."""
         self._leave("`.numpy()`")
@@ -187,13 +191,15 @@ class Tensor(TensorLike):
     <mt.Tensor: shape=(1, 2), dtype=float32, numpy=array([[3., 6.]], dtype=float32)>
     """
 
-    # The last two are unset in most Tensors: the mask that a layer computed, and the logits behind probabilities.
-    __slots__ = ("__weakref__", "_array", "_keras_mask", "_logits", "_token")
+    # Unset in most Tensors: the mask that a layer computed, the logits behind probabilities, and, for a part of a
+    # variable, the variable and the key.
+    __slots__ = ("__weakref__", "_array", "_keras_mask", "_logits", "_origin", "_token")
 
     _array: Any  # an ndarray that nobody writes to
     _token: Token | SharedToken | None
     _keras_mask: Any
     _logits: Any
+    _origin: tuple[Any, Any]
 
     def __init__(self, array: Any, token: Token | None = None) -> None:
         self._array = array

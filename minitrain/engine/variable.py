@@ -56,6 +56,29 @@ class Reading(Tensor):
         return self
 
 
+class Part(Tensor):
+    """What `v[key]` gives of a variable: a Tensor, through which that part of the variable can be assigned to."""
+
+    __slots__ = ()
+
+    def assign(self, value: Any, name: str | None = None) -> Variable:
+        """Put `value`, which broadcasts, in the place of the part. Returns the variable, and raises as it does."""
+        variable, key = self._origin
+        array = variable._peek()
+        value = value._read() if isinstance(value, TensorLike) else Tensor(to_array(value, array.dtype))
+        try:
+            value = LATE["broadcast_to"](value, self.shape)
+        except ShapeError as error:
+            raise ShapeError(
+                f"Cannot assign to a part of variable '{variable.name}': the part has shape {tuple(self.shape)}, the "
+                f"value has shape {tuple(value.shape)}."
+            ) from error
+        reshape = LATE["reshape"]
+        places = Tensor(np.arange(array.size).reshape(array.shape))[key]  # in the variable as one row
+        flat, at = reshape(variable._read(), (-1,)), reshape(places, (-1, 1))
+        return variable.assign(reshape(LATE["scatter_update"](flat, at, reshape(value, (-1,))), array.shape))
+
+
 def _scattering(kind: str, what: str) -> tuple[Callable[..., Variable], Callable[..., Variable]]:
     """The methods that change the variable by slices, and at coordinates."""
 
@@ -223,6 +246,13 @@ class Variable(TensorLike):
     scatter_min, scatter_nd_min = _scattering("min", "Take the minimum with")
     scatter_mul = _scattering("mul", "Multiply by")[0]
     scatter_div = _scattering("div", "Divide by")[0]
+
+    def __getitem__(self, key: Any) -> Tensor:
+        """`v[key]` as of a Tensor; `v[key].assign(value)` changes the variable there."""
+        part = LATE["getitem"](self, key)
+        if type(part) is Tensor:
+            part.__class__, part._origin = Part, (self, key)
+        return part
 
     def sparse_read(self, indices: Any, name: str | None = None) -> Tensor:
         """The slices along the first axis at `indices`."""

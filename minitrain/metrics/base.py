@@ -17,7 +17,7 @@ from minitrain import config, initializers, nest
 from minitrain.configuration import Configurable, Registry, snake_case
 from minitrain.dtypes import as_dtype
 from minitrain.engine.convert import as_tensor
-from minitrain.engine.program.record import Effect
+from minitrain.engine.program.record import Effect, called
 from minitrain.engine.tensor import Tensor, TensorLike
 from minitrain.engine.trail import STATE
 from minitrain.engine.variable import Variable
@@ -50,7 +50,7 @@ class Metric(Configurable):
         """A state variable that `reset_state` sets back: zeros, or what the initializer gives."""
         shape = (shape,) if isinstance(shape, int) else tuple(shape)
         if dtype is None:  # users add what they compute in float32
-            dtype = "float64" if type(self).__module__.startswith("minitrain.") else "float32"
+            dtype = "float64" if _is_ours(self) else "float32"
         start = np.array(as_tensor(initializers.get(initializer or "zeros")(shape, dtype))._array)
         variable = Variable(start, trainable=False, name=name or "state")
         self._state.append((variable, start))
@@ -91,6 +91,9 @@ class Metric(Configurable):
     def result(self) -> Any:
         """The value of all batches since the last reset, as a Tensor."""
         raise NotImplementedError(f"{type(self).__name__} must define result().")
+
+    def _value(self) -> Array:
+        return as_tensor(self.result())._array
 
     def merge_state(self, metrics: Iterable[Metric]) -> None:
         """Add the state of other metrics of this kind and configuration, such as those of other parts of the data."""
@@ -162,14 +165,18 @@ class NewBatch(Effect):
         return made
 
     def __call__(self, arrays: list[Array]) -> None:
-        is_ours = type(self.metric).__module__.startswith("minitrain.")
-        given = iter(arrays if is_ours else [each.copy() for each in arrays])  # users' metrics may keep them
+        given = iter(arrays if _is_ours(self.metric) else [each.copy() for each in arrays])  # users' may keep them
         leaves = [
             self._tensor(given, has_mask) if each is None else each[0]
             for each, has_mask in zip(self.rest, self.has_mask, strict=True)
         ]
         args, kwargs = nest.pack_sequence_as(self.structure, leaves)
         self.update(self.metric, *args, **kwargs)
+
+
+def _is_ours(metric: Metric) -> bool:
+    """Whether a metric is minitrain's own, which computes in NumPy."""
+    return type(metric).__module__.startswith("minitrain.")
 
 
 def _mask_of(value: Any) -> Any:
@@ -196,15 +203,21 @@ def _noticed(update: Callable[..., None]) -> Callable[..., None]:
 
 
 def _apart(result: Callable[..., Any]) -> Callable[..., Any]:
-    """`result` that stays out of the program of a training step: it is read again when the program has run."""
+    """`result` that stays out of the program of a training step: it is read again when the program has run.
+
+    The program of a `function` reads it at its place. Metrics of users' own are operations, as are their states.
+    """
 
     @functools.wraps(result)
     def read(self: Any) -> Any:
         trail = STATE.trail
-        if trail is None or trail.recorder is None or not trail.recorder.is_lenient:
+        recorder = None if trail is None else trail.recorder
+        if recorder is None:
             return result(self)
-        with trail.recorder.aside():
-            return result(self)
+        if recorder.is_step and recorder.is_lenient:
+            with recorder.aside():
+                return result(self)
+        return called(self._value) if _is_ours(self) else result(self)
 
     return read
 

@@ -1,7 +1,7 @@
 """Branches, loops and maps as functions: `tf.cond`, `tf.while_loop`, `tf.map_fn`, `tf.scan` and their kin.
 
 Execution is eager: they are Python's `if` and `for` over Tensors, and tapes see what the functions do. A condition
-that depends on a Tensor's value cannot be replayed by `function`, which says so.
+that depends on a Tensor's value cannot be replayed: a `function` that asks for one runs as Python code.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from minitrain.dtypes import as_dtype, int32
-from minitrain.engine.convert import as_tensor, same_dtype, tensors, to_dtype
+from minitrain.engine.convert import LATE, as_tensor, same_dtype, tensors, to_dtype
 from minitrain.engine.primitive import ops, primitive
 from minitrain.engine.program.record import Effect, happen
 from minitrain.engine.tensor import Tensor, TensorLike
@@ -168,6 +168,7 @@ def getitem(x: Any, key: Any) -> Tensor:
     return _advanced(x, index)
 
 
+LATE["getitem"] = getitem
 BASIC = frozenset((int, slice, type(Ellipsis), type(None)))
 BASIC_TYPES = (int, slice, type(Ellipsis), type(None))
 

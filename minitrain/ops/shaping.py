@@ -396,3 +396,4 @@ def _without(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
 
 LATE["stack"] = stack
 LATE["reshape"] = reshape
+LATE["broadcast_to"] = broadcast_to

@@ -7,8 +7,9 @@ from typing import Any
 from minitrain.dtypes import as_dtype
 from minitrain.engine.convert import as_tensor, convert_to_tensor
 from minitrain.engine.primitive import ops
+from minitrain.engine.shape import TensorShape
 from minitrain.engine.tensor import Tensor
-from minitrain.errors import InvalidArgumentError, OutOfRangeError
+from minitrain.errors import InvalidArgumentError, OutOfRangeError, ShapeError
 from minitrain.ops.axes import as_int, as_ints
 from minitrain.ops.shaping import concat, stack, unstack
 
@@ -35,16 +36,25 @@ class TensorArray:
     ) -> None:
         self.dtype = as_dtype(dtype)
         self.dynamic_size = bool(dynamic_size)
-        self._shape = element_shape
+        self.element_shape = None if element_shape is None else TensorShape(element_shape)
         self._tensors: list[Tensor | None] = [None] * as_int(size, "size")
 
     def write(self, index: Any, value: Any, name: str | None = None) -> TensorArray:
-        """Put a Tensor in a place. Raises OutOfRangeError beyond the size unless `dynamic_size`."""
+        """Put a Tensor in a place. Raises OutOfRangeError beyond the size unless `dynamic_size`.
+
+        Raises ShapeError where `element_shape` is another.
+        """
         place = as_int(index, "index")
         if place < 0 or (place >= len(self._tensors) and not self.dynamic_size):
             raise OutOfRangeError(f"Tried to write to index {place} of a TensorArray of size {len(self._tensors)}.")
         self._tensors += [None] * (place + 1 - len(self._tensors))
-        self._tensors[place] = convert_to_tensor(value, self.dtype)
+        tensor = convert_to_tensor(value, self.dtype)
+        if self.element_shape is not None and not self.element_shape.is_compatible_with(tensor.shape):
+            raise ShapeError(
+                f"Incompatible shape for value: the TensorArray takes {tuple(self.element_shape)}, received "
+                f"{tuple(tensor.shape)}."
+            )
+        self._tensors[place] = tensor
         return self
 
     def read(self, index: Any, name: str | None = None) -> Tensor:
@@ -56,9 +66,9 @@ class TensorArray:
 
     def _filled(self) -> list[Tensor]:
         some = next((each for each in self._tensors if each is not None), None)
-        if some is None and self._shape is None and self._tensors:
+        if some is None and self.element_shape is None and self._tensors:
             raise InvalidArgumentError("Nothing has been written to the TensorArray, and it has no `element_shape`.")
-        shape = tuple(self._shape or ()) if some is None else tuple(some.shape)
+        shape = tuple(self.element_shape or ()) if some is None else tuple(some.shape)
         return [ops.zeros(shape=shape, dtype=self.dtype.dtype) if each is None else each for each in self._tensors]
 
     def stack(self, name: str | None = None) -> Tensor:

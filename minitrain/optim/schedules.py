@@ -13,6 +13,7 @@ import numpy as np
 
 from minitrain.configuration import Configurable, Registry
 from minitrain.configuration import serialize as serialize  # Keras's name for it, public here
+from minitrain.engine.program.record import called
 from minitrain.engine.tensor import Tensor, TensorLike
 from minitrain.errors import InvalidArgumentError
 
@@ -24,8 +25,12 @@ class LearningRateSchedule(Configurable):
 
     def __call__(self, step: Any) -> Any:
         """The learning rate at `step`, as a float32 scalar Tensor."""
-        number = float(step.numpy() if isinstance(step, TensorLike) else step)
-        return Tensor(np.array(self.rate(number), np.float32))
+        if isinstance(step, TensorLike):
+            return called(self._at, step._read())
+        return Tensor(self._at(step))
+
+    def _at(self, step: Any) -> Any:
+        return np.array(self.rate(float(step)), np.float32)
 
     def rate(self, step: float) -> float:
         """The learning rate at `step`, as a Python float."""

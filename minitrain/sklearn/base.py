@@ -166,12 +166,14 @@ class NetworkEstimator(BaseEstimator):
                 ensure_all_finite="allow-nan" if allows_nan else True,
                 allow_nd=self._allows_nd,
             )
-        except ValueError as error:
-            if not str(error).startswith("could not convert string"):
+        except (TypeError, ValueError) as error:
+            of_frames = ("Cannot cast", "float() argument") if is_frame(X) else ()
+            if not str(error).startswith(("could not convert string", *of_frames)):
                 raise
-            text = [name for name in X.columns if read_column(X[name], name)[0] == "category"] if is_frame(X) else "X"
-            raise InvalidArgumentError(
-                f"{error}: {text} holds text, which is encoded in DataFrames and with encoding='auto'."
+            kinds = ("category", "date")
+            text = [name for name in X.columns if read_column(X[name], name)[0] in kinds] if is_frame(X) else "X"
+            raise DTypeError(
+                f"{error}: {text} holds text or dates, which are encoded in DataFrames and with encoding='auto'."
             ) from error
 
     def _begin(
@@ -218,7 +220,10 @@ class NetworkEstimator(BaseEstimator):
 
     def _matrix(self, X: Any) -> Any:  # noqa: N803
         """A checked table as what the network takes, float32 or float64."""
-        return X if self.encoder_ is None else self.encoder_.transform(X)
+        if self.encoder_ is None:
+            return X
+        found = self.encoder_.transform(X)
+        return found.to_numpy() if is_frame(found) else found  # as `set_output` and scikit-learn's settings ask for
 
     def _outputs(self, X: Any) -> Array:  # noqa: N803
         """What the network gives for a table: (n, o)"""

@@ -44,7 +44,11 @@ KIND_WORDS = {
 
 
 def is_frame(x: Any) -> bool:
-    """Whether this is a DataFrame, of pandas, polars or their like."""
+    """Whether this is a DataFrame, of pandas, polars or their like. Raises DTypeError for other tables."""
+    is_lazy = hasattr(x, "collect_schema") and not hasattr(x, "shape")
+    if is_lazy or hasattr(x, "to_reader"):  # polars's and pyarrow's
+        way = "collect" if is_lazy else "to_pandas"
+        raise DTypeError(f"Expected a DataFrame, received a {type(x).__name__}: give what its `{way}()` returns.")
     return hasattr(x, "columns") and hasattr(x, "__getitem__") and hasattr(x, "shape") and not hasattr(x, "nnz")
 
 
@@ -439,7 +443,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         """The values of a column, if they are of the kind that was learned."""
         if kind == column.kind or (column.kind == "number" and kind == "boolean"):
             return values
-        if kind == "empty":
+        if kind == "empty" or (kind != "category" and np.isnan(values).all()):  # as files without a value are read
             return np.full(len(values), None) if column.kind == "category" else values
         if column.kind == "empty":
             return np.full(len(values), np.nan)

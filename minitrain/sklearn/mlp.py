@@ -52,6 +52,18 @@ Array = Any
 ACTIVATIONS = {"identity": "linear", "logistic": "sigmoid"}  # scikit-learn's names that Keras has others for
 OUTPUT_ACTIVATIONS = {"identity": None, "logistic": "sigmoid", "softmax": "softmax", "exp": "exponential"}
 NORMALIZATIONS = {"batch": ("BatchNormalization", {"momentum": 0.9}), "layer": ("LayerNormalization", {})}
+INTERVALS = {  # of the parameters that are numbers, as in scikit-learn: a round bracket leaves its end out
+    "alpha": "[0, inf]",
+    "learning_rate_init": "(0, inf]",
+    "power_t": "[0, inf]",
+    "tol": "[0, inf]",
+    "momentum": "[0, 1]",
+    "validation_fraction": "[0, 1)",
+    "beta_1": "[0, 1)",
+    "beta_2": "[0, 1)",
+    "epsilon": "(0, inf]",
+    "n_iter_no_change": "[1, inf]",
+}
 SMALLEST_RATE = 1e-6  # where an adaptive learning rate ends, as in scikit-learn
 
 
@@ -202,21 +214,12 @@ class MultilayerPerceptron(NetworkEstimator):
     # ------------------------------------------------------------------------------------------------------- parameters
 
     def _check_parameters(self) -> None:
-        for name, low, high in (
-            ("alpha", 0, np.inf),
-            ("learning_rate_init", 0, np.inf),
-            ("power_t", 0, np.inf),
-            ("tol", 0, np.inf),
-            ("momentum", 0, 1),
-            ("validation_fraction", 0, 1),
-            ("beta_1", 0, 1),
-            ("beta_2", 0, 1),
-            ("epsilon", 0, np.inf),
-            ("n_iter_no_change", 1, np.inf),
-        ):
+        for name, interval in INTERVALS.items():
             value = getattr(self, name)
-            if not isinstance(value, Real) or isinstance(value, bool) or not low <= value <= high:
-                raise InvalidArgumentError(f"`{name}` must be a number from {low} to {high}, received {value!r}.")
+            low, high = (float(each) for each in interval[1:-1].split(","))
+            is_in = isinstance(value, Real) and not isinstance(value, bool) and low <= value <= high
+            if not is_in or (interval[0] == "(" and value == low) or (interval[-1] == ")" and value == high):
+                raise InvalidArgumentError(f"`{name}` must be a number in {interval}, received {value!r}.")
         for name in ("max_iter", "max_fun"):
             value = getattr(self, name)
             if not isinstance(value, Integral) or value < 1:
@@ -233,6 +236,8 @@ class MultilayerPerceptron(NetworkEstimator):
             value = getattr(self, name)
             if not isinstance(value, (bool, np.bool_)):  # "false" would be true
                 raise InvalidArgumentError(f"`{name}` must be True or False, received {value!r}.")
+        if not isinstance(self.verbose, (bool, np.bool_, Integral)):
+            raise InvalidArgumentError(f"`verbose` must be True, False or an integer, received {self.verbose!r}.")
         if self._is_lbfgs() and self._dropouts():
             raise InvalidArgumentError("The solver 'lbfgs' takes no dropout: use 'adam'.")
         checked_encoding(self.encoding)
@@ -257,7 +262,12 @@ class MultilayerPerceptron(NetworkEstimator):
             raise InvalidArgumentError(f"`dropout` must be a rate, or one for each hidden layer, not {self.dropout!r}.")
         return [float(each) for each in rates]
 
+    @property
     def _optimizer(self) -> Optimizer:
+        """The optimizer of the last fit, under scikit-learn's name: its tests look at the learning rate."""
+        return self.model_.optimizer
+
+    def _new_optimizer(self) -> Optimizer:
         rate = self.learning_rate if isinstance(self.learning_rate, LearningRateSchedule) else self.learning_rate_init
         if isinstance(self.solver, Optimizer):
             return type(self.solver).from_config(self.solver.get_config())
@@ -423,7 +433,7 @@ class MultilayerPerceptron(NetworkEstimator):
     def _compile(self) -> None:
         kernels = [each.kernel for each in self._dense_layers()]
         criterion = Criterion(self._loss_function(), self.alpha, kernels)
-        optimizer = optim.SGD() if self._is_lbfgs() else self._optimizer()
+        optimizer = optim.SGD() if self._is_lbfgs() else self._new_optimizer()
         compile_with(self.model_, optimizer, criterion, self.metrics)
 
     def _descent(self, matrix: Any, y: Array, weight: Any, validation: Any, is_partial: bool, rng: Any) -> Descent:

@@ -140,10 +140,45 @@ def test_indexed_slices_are_a_tensor_in_parts():
     slices = mt.IndexedSlices(mt.constant([[1.0, 2.0]]), mt.constant([1]), dense_shape=[3, 2])
     assert (slices.shape, slices.dtype) == ((3, 2), "float32")
     np.testing.assert_array_equal(mt.convert_to_tensor(slices), [[0, 0], [1, 2], [0, 0]])
+    np.testing.assert_array_equal(mt.convert_to_tensor(-slices), [[0, 0], [-1, -2], [0, 0]])
     with pytest.raises(TypeError, match="IndexedSlices"):
         mt.Variable([1.0]).scatter_add(mt.constant([1.0]))
     with pytest.raises(ValueError, match="dense_shape"):
         _ = SLICES.shape
+
+
+def test_parts_of_a_variable_are_assigned_to():
+    v = mt.Variable([[1.0, 2.0], [3.0, 4.0]])
+    before = v[0]
+    assert v[0, 1].assign(42.0) is v
+    v[:, 0].assign([5.0, 6.0])
+    v[mt.constant(1), 1:].assign(-1)  # broadcasts
+    np.testing.assert_array_equal(v, [[5.0, 42.0], [6.0, -1.0]])
+    np.testing.assert_array_equal(before, [1.0, 2.0])
+    v[::-1].assign(v)
+    v[v < 0.0].assign(0.0)
+    np.testing.assert_array_equal(v, [[6.0, 0.0], [5.0, 42.0]])
+    with pytest.raises(ValueError, match=r"part of variable 'Variable:0': the part has shape \(2,\).* \(3,\)"):
+        v[0].assign([1.0, 2.0, 3.0])
+    with pytest.raises(TypeError, match="float64"):
+        v[0].assign(mt.constant([1.0, 2.0], mt.float64))
+    with pytest.raises(TypeError):
+        v[0] = [1.0, 2.0]
+    with pytest.raises(AttributeError):
+        mt.constant([1.0])[0].assign(2.0)
+
+
+def test_parts_of_a_variable_are_tensors_like_any():
+    v = mt.Variable([1.0, 2.0, 3.0])
+    with mt.GradientTape() as tape:
+        y = v[0] * v[1:][0] + mt.reduce_sum(mt.nn.relu(v[::2]))
+    np.testing.assert_array_equal(tape.gradient(y, v), [3.0, 1.0, 1.0])
+    assert isinstance(v[0], mt.Tensor)
+    assert pickle.loads(pickle.dumps(v[0])).numpy() == 1.0
+    put = mt.function(lambda x: v[1:].assign(x))
+    for n in range(4):
+        put(mt.constant([0.0, n]))
+        np.testing.assert_array_equal(v, [1.0, 0.0, n])
 
 
 def test_the_value_may_be_called_and_differentiated_either_way():

@@ -95,6 +95,8 @@ def test_a_tensor_array_is_written_stacked_and_differentiated():
     assert (int(array.size()), int(mt.TensorArray(mt.int32, 2).unstack([5, 6]).read(1))) == (2, 6)
     with pytest.raises(IndexError, match="of size 1"):
         mt.TensorArray(mt.int32, size=1).write(1, 0)
+    with pytest.raises(ValueError, match=r"takes \(None, 2\), received \(2,\)"):
+        mt.TensorArray(mt.int32, size=1, element_shape=[None, 2]).write(0, [1, 2])
 
 
 def test_a_shape_is_ensured():

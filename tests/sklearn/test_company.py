@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn import set_config
+from sklearn import config_context, set_config
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
@@ -119,3 +119,12 @@ def test_what_notebooks_show_and_what_transformers_give():
     out = coder.fit_transform(TABLE)
     assert out.columns.tolist() == ["transformer0", "transformer1"]
     assert len(out) == 200
+
+
+@pytest.mark.parametrize("kind", ["pandas", "polars"])
+@pytest.mark.parametrize("encoding", ["auto", StandardScaler()], ids=["auto", "scaler"])
+def test_what_transformers_give_by_setting_changes_no_prediction(kind, encoding):
+    net = MLPRegressor(**FAST | {"max_iter": 3}, encoding=encoding)
+    plain = net.fit(TABLE[["s", "t"]], Y).predict(TABLE[["s", "t"]])
+    with config_context(transform_output=kind):
+        np.testing.assert_array_equal(net.fit(TABLE[["s", "t"]], Y).predict(TABLE[["s", "t"]]), plain)

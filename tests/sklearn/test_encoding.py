@@ -1,6 +1,7 @@
 """TableEncoder: what a table is turned into, and what is said of a table that is not the one that was learned."""
 
 import datetime
+import types
 
 import numpy as np
 import pandas as pd
@@ -122,6 +123,9 @@ def test_what_is_missing_in_a_column_is_no_obstacle(values):
     assert len(out) == 4
     net = MLPRegressor(max_iter=3, random_state=0, n_iter_no_change=1, tol=10.0).fit(frame, [1.0, 2.0, 3.0, 4.0])
     assert np.isfinite(net.predict(frame)).all()
+    all_missing = type(frame)({"column": np.full(4, np.nan), "other": [1.0, 2.0, 3.0, 4.0]})  # as files are read
+    nothing = type(frame)({"column": [None] * 4, "other": [1.0, 2.0, 3.0, 4.0]})
+    np.testing.assert_array_equal(net.predict(all_missing), net.predict(nothing))
 
 
 def test_weights_mean_repeated_rows():
@@ -207,6 +211,16 @@ def test_polars_columns_that_no_network_takes_are_named():
             TableEncoder().fit(pl.DataFrame({"t": column}))
 
 
+def test_tables_that_are_no_data_frames_are_named():
+    lazy = pl.LazyFrame({"t": [1, 2]})
+    arrow = types.SimpleNamespace(columns=[], shape=(2, 1), to_reader=None)  # pyarrow is none of the tests' needs
+    for use in (TableEncoder().fit, lambda table: MLPRegressor().fit(table, [0.0, 1.0])):
+        with pytest.raises(TypeError, match=r"LazyFrame: give what its `collect\(\)` returns"):
+            use(lazy)
+        with pytest.raises(TypeError, match=r"give what its `to_pandas\(\)` returns"):
+            use(arrow)
+
+
 def test_columns_called_alike_and_no_columns_are_refused():
     with pytest.raises(ValueError, match="several columns called 'x'"):
         TableEncoder().fit(pd.DataFrame(np.eye(2), columns=["x", "x"]))
@@ -246,6 +260,10 @@ def test_text_that_is_not_encoded_is_named(frame):
     table = frame({"size": COLUMNS["size"], "kind": COLUMNS["kind"]})
     with pytest.raises(ValueError, match=r"\['kind'\] holds text.*encoding='auto'"):
         MLPRegressor(encoding=None).fit(table, TARGET)
+    dates = pd.DataFrame({"size": COLUMNS["size"], "day": pd.Series(COLUMNS["day"]).dt.tz_localize("UTC")})
+    for other, name in ((dates, "day"), (pd.DataFrame({"kind": pd.Categorical(COLUMNS["kind"])}), "kind")):
+        with pytest.raises(ValueError, match=rf"\['{name}'\] holds text or dates"):
+            MLPRegressor(encoding=None).fit(other, TARGET)
     with pytest.raises(ValueError, match=r"X holds text.*DataFrames"):
         MLPRegressor().fit(np.asarray(table.to_numpy(), dtype=object), TARGET)
 

@@ -255,6 +255,14 @@ def test_the_tolerance_is_of_losses_in_the_targets_unit(loss, power, tol):
     np.testing.assert_allclose(100 * one.predict(X), other.predict(X))
 
 
+def test_the_learning_rate_that_training_came_to_is_seen():
+    net = MLPClassifier(solver="sgd", learning_rate="invscaling", power_t=0.25, max_iter=1, warm_start=True)
+    for rows in (50, 100):
+        with pytest.warns(match="Maximum iterations"):
+            net.fit(X[:50], LABELS[:50])
+        assert net._optimizer.learning_rate == 0.001 / (rows + 1) ** 0.25
+
+
 def test_lbfgs_knows_no_early_stopping():
     options = {"solver": "lbfgs", "max_iter": 20, "random_state": 0}
     one, other = (MLPClassifier(early_stopping=each, **options).fit(X, LABELS) for each in (True, False))
@@ -270,6 +278,11 @@ def test_lbfgs_knows_no_early_stopping():
         {"hidden_layer_sizes": (0,)},
         {"early_stopping": "false"},
         {"shuffle": 2},
+        {"learning_rate_init": 0},
+        {"epsilon": 0.0},
+        {"beta_2": 1.0},
+        {"validation_fraction": 1},
+        {"verbose": "yes"},
     ],
     ids=str,
 )

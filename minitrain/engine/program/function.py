@@ -2,11 +2,15 @@
 
 A program belongs to a signature: the shapes and dtypes of the Tensors among the arguments, and the values of all
 others. The first two calls of a signature are both recorded, and the function is replayed only if they did the same.
+What cannot be replayed stays the Python function that it is, after one warning.
 """
 
 from __future__ import annotations
 
 import functools
+import inspect
+import types
+import warnings
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable
@@ -15,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from minitrain import nest
-from minitrain.engine.convert import convert_to_tensor
+from minitrain.engine.convert import as_tensor, convert_to_tensor
 from minitrain.engine.program.program import Program, optimized
 from minitrain.engine.program.record import CannotReplay, Changes, Recorder, Recording
 from minitrain.engine.tensor import Tensor, TensorLike
@@ -42,6 +46,7 @@ class Trace:
         self.changes = Changes.count
         self.is_ready = False
         self.is_done = False  # whether the call that is or was recorded last has come to its end
+        self.error: CannotReplay | None = None  # why there is no program, and will be none
         self.structure: Any = None  # of the outputs, for whoever calls `record`
 
     def is_current(self) -> bool:
@@ -56,14 +61,16 @@ class Trace:
             return True
         return all(_members(reference(), name) == members for reference, name, members in self.containers)
 
-    def record(self, function: Callable[..., Any], inputs: list[Tensor], *, is_lenient: bool = False) -> list[Tensor]:
+    def record(
+        self, function: Callable[..., Any], inputs: list[Tensor], *, is_lenient: bool = False, is_step: bool = True
+    ) -> list[Tensor]:
         """Call `function(*inputs)`, which gives a list of Tensors, and record it.
 
         Raises CannotReplay where the function takes a value out, or never does the same twice; with `is_lenient` only
         when the call has come to its end, so that nothing needs to be done again.
         """
         self.is_done = False
-        with Recorder(inputs, is_lenient=is_lenient) as recorder:
+        with Recorder(inputs, is_lenient=is_lenient, is_step=is_step) as recorder:
             outputs = function(*inputs)
             self.is_done = True
             if recorder.error is not None:
@@ -141,15 +148,17 @@ class Function:
             def bound(*args: Any, **kwargs: Any) -> Any:
                 return method(reference(), *args, **kwargs)
 
+            if self.input_signature is not None:  # which names what is given by name
+                bound.__signature__ = inspect.signature(types.MethodType(method, instance))  # type: ignore[attr-defined]
             found = self._methods[id(instance)] = Function(bound, self.input_signature)
             weakref.finalize(instance, self._methods.pop, id(instance), None)
         return found
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if self.input_signature is not None:
-            args = self._as_signed(args, kwargs)
+            args, kwargs = self._as_signed(args, kwargs), {}
         if self.runs_eagerly or STATE.trail is not None or STATE.home is not None or STATE.checking:
-            return self.python_function(*args, **kwargs)  # part of what an outer tape or program records
+            return self._in_python(args, kwargs)  # part of what an outer tape or program records
         is_flat = not kwargs
         for each in args:
             if isinstance(each, (list, tuple, dict)):
@@ -174,18 +183,32 @@ class Function:
             finally:
                 trace.give(program)
             return _packed(trace.structure, [Tensor(each) for each in arrays])
+        if trace.error is not None:
+            return self._in_python(args, kwargs)
         return self._recorded(trace, leaves, inputs, args, kwargs)
+
+    def _in_python(self, args: Any, kwargs: Any) -> Any:
+        """Call the Python function, with Tensors for arrays as where it is recorded."""
+        if any(type(each) is not Tensor for each in (*args, *kwargs.values())):
+            args, kwargs = nest.map_structure(_as_input, (args, kwargs))
+        return self.python_function(*args, **kwargs)
 
     def _as_signed(self, args: Any, kwargs: Any) -> tuple[Any, ...]:
         """The arguments as Tensors of the dtypes of the signature. Raises where they do not fit it."""
         specs = tuple(self.input_signature)
+        if kwargs:
+            try:
+                bound = inspect.signature(self.python_function).bind(*args, **kwargs)
+            except TypeError as error:
+                raise InvalidArgumentError(f"The arguments do not fit the function: {error}.") from error
+            args, kwargs = bound.args, bound.kwargs
         if kwargs or len(args) != len(specs):
             named = f" and {', '.join(kwargs)} by name" if kwargs else ""
             raise InvalidArgumentError(
                 f"The function's `input_signature` has {len(specs)} entries: expected as many positional arguments, "
                 f"received {len(args)}{named}."
             )
-        return tuple([nest.map_structure(_as_spec, spec, each) for spec, each in zip(specs, args, strict=True)])
+        return tuple([_as_specs(spec, each) for spec, each in zip(specs, args, strict=True)])
 
     def _recorded(self, trace: Trace, leaves: list[Any], inputs: list[Any], args: Any, kwargs: Any) -> Any:
         """Call the Python function and record it."""
@@ -200,7 +223,16 @@ class Function:
             return [each._read() for each in nest.flatten(given) if isinstance(each, TensorLike)]
 
         # Tensors of their own, so that one that is given twice, or that the function knows already, is an input too.
-        outputs = trace.record(call, [Tensor(each.copy()) for each in inputs])
+        tensors = [Tensor(each.copy()) for each in inputs]
+        try:
+            outputs = trace.record(call, tensors, is_lenient=True, is_step=False)
+        except CannotReplay as error:
+            if not trace.is_done:  # it comes from within
+                raise
+            trace.error = error
+            if not error.is_library:  # the user can do something about it
+                warnings.warn(f"{self._title} runs as Python code, more slowly. {error}", stacklevel=3)
+            return given
         trace.structure = _Structure(given)
         return _packed(trace.structure, outputs)
 
@@ -209,11 +241,15 @@ class Function:
             entry = self._traces.get(tuple(_signature(list(args))[1]))
         else:
             entry = next(reversed(self._traces.values()), None)
+        if entry is not None and entry[0].error is not None:
+            raise entry[0].error
         if entry is None or not entry[0].is_ready:
-            raise CannotReplay(
-                f"{getattr(self, '__name__', 'The function')} has no program yet for these arguments: call it twice."
-            )
+            raise CannotReplay(f"{self._title} has no program yet for these arguments: call it twice.")
         return entry[0]
+
+    @property
+    def _title(self) -> str:
+        return getattr(self, "__name__", "The function")
 
     def _program(self, *args: Any) -> Program:
         """The program for arguments like these, or the last one."""
@@ -239,12 +275,12 @@ class Function:
 
 
 class _Structure:
-    """How the outputs of a function are put together: Tensors by place, everything else as it was."""
+    """How the outputs of a function are put together: Tensors by place, numbers as Tensors, all else as it was."""
 
     def __init__(self, given: Any) -> None:
         self.is_plain = type(given) is Tensor
         self.leaves = [
-            None if isinstance(each, TensorLike) else (each.copy() if isinstance(each, np.ndarray) else each,)
+            None if isinstance(each, TensorLike) else (as_tensor(each) if _is_number(each) else each,)
             for each in nest.flatten(given)
         ]
         self.given = nest.map_structure(lambda each: 0, given)
@@ -256,15 +292,22 @@ def _packed(structure: _Structure, tensors: list[Tensor]) -> Any:
     places = iter(tensors)
     return nest.pack_sequence_as(
         structure.given,
-        [
-            next(places) if each is None else each[0].copy() if isinstance(each[0], np.ndarray) else each[0]
-            for each in structure.leaves
-        ],
+        [next(places) if each is None else each[0] for each in structure.leaves],
     )
 
 
 def _is_input(value: Any) -> bool:
     return isinstance(value, (Tensor, np.ndarray, np.generic)) and not isinstance(value, Variable)
+
+
+def _is_number(value: Any) -> bool:
+    """Whether a value is a number or an array of numbers, which a function returns as a Tensor."""
+    is_array = isinstance(value, (np.ndarray, np.generic))
+    return value.dtype.kind in "biuf" if is_array else isinstance(value, (bool, int, float))
+
+
+def _as_input(value: Any) -> Any:
+    return Tensor(np.array(value)) if isinstance(value, (np.ndarray, np.generic)) else value
 
 
 def _signature(leaves: list[Any]) -> tuple[list[Any], list[Any], list[Any]]:
@@ -288,12 +331,17 @@ def _signature(leaves: list[Any]) -> tuple[list[Any], list[Any], list[Any]]:
     return inputs, key, kept
 
 
+def _as_specs(spec: Any, value: Any) -> Any:
+    """A value, or a structure of them where the spec is one, as Tensors; a list for one spec is an array."""
+    return nest.map_structure(_as_spec, spec, value) if nest.is_nested(spec) else _as_spec(spec, value)
+
+
 def _as_spec(spec: Any, value: Any) -> Tensor:
     """A value as a Tensor of the spec's dtype. Raises ShapeError where its shape does not fit."""
     tensor = value if type(value) is Tensor else convert_to_tensor(value, spec.dtype)
     if tensor.dtype != spec.dtype:
         raise DTypeError(f"`input_signature` asks for dtype {spec.dtype.name}, received {tensor.dtype.name}.")
-    if not spec.shape.is_compatible_with(tensor.shape):
+    if not spec.is_compatible_with(tensor):
         raise ShapeError(f"`input_signature` asks for shape {tuple(spec.shape)}, received {tuple(tensor.shape)}.")
     return tensor
 
@@ -318,8 +366,9 @@ def function(
     which become Tensors; sizes of None may differ from call to call. The other arguments are taken for TensorFlow's
     sake.
 
-    Raises CannotReplay where the function takes a value out of a Tensor, to branch on it for example, ShapeError or
-    DTypeError for arguments that do not fit `input_signature`.
+    A function that takes a value out of a Tensor, to branch on it for example, cannot be replayed: it runs as the
+    Python code that it is, after one warning that names the line. Raises ShapeError or DTypeError for arguments that do
+    not fit `input_signature`.
 
     >>> @function
     ... def cube(x):

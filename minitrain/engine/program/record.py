@@ -7,13 +7,13 @@ them. Values are numbers; what is neither made by a statement nor an input is a 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minitrain.engine.primitive import PRIMITIVES, ops
+from minitrain.engine.primitive import PRIMITIVES, Primitive, ops, record
 from minitrain.engine.tensor import Tensor
 from minitrain.engine.trail import STATE, Changes, Record, Trail, refresh, user_line
 from minitrain.engine.variable import Variable
@@ -22,7 +22,19 @@ from minitrain.errors import TapeError
 if TYPE_CHECKING:
     from minitrain.engine.program.stack import Stack
 
-__all__ = ["LOOK_UP", "CannotReplay", "Changes", "Effect", "Recorder", "Recording", "Statement", "happen", "is_same"]
+__all__ = [
+    "LOOK_UP",
+    "Call",
+    "CannotReplay",
+    "Changes",
+    "Effect",
+    "Recorder",
+    "Recording",
+    "Statement",
+    "called",
+    "happen",
+    "is_same",
+]
 
 
 class CannotReplay(TapeError):  # noqa: N818  # named as what it says
@@ -84,6 +96,16 @@ class Effect:
         """Called after a program has run."""
 
 
+class Call(Effect):
+    """A Python function of the values that gives nothing: it prints them, say, or looks whether they may be."""
+
+    def __init__(self, function: Callable[..., None]) -> None:
+        self.function = function
+
+    def __call__(self, arrays: list[Any]) -> None:
+        self.function(*arrays)
+
+
 def happen(effect: Effect, tensors: Sequence[Tensor]) -> None:
     """Let an effect happen now, and at its place in the program that this thread records, if it does."""
     trail = STATE.trail
@@ -91,6 +113,30 @@ def happen(effect: Effect, tensors: Sequence[Tensor]) -> None:
         trail.recorder.effect(effect, tensors)
     else:
         effect([each._array for each in tensors])
+
+
+def _call(*arrays: Any, function: Callable[..., Any]) -> Any:
+    return function(*arrays)
+
+
+CALL = Primitive("call", _call, None)
+CALL.draws = True  # what it gives may differ from run to run
+
+
+def called(function: Callable[..., Any], *tensors: Tensor) -> Tensor:
+    """The ndarray `function(*arrays)` as a Tensor. The program that this thread records, if it does, calls it too.
+
+    For what no operations compute. The function of each recording must equal the last one's, as bound methods do.
+    """
+    trail = STATE.trail
+    recorder = None if trail is None else trail.recorder
+    arrays = [each._array for each in tensors]
+    if recorder is None:
+        return Tensor(function(*arrays))
+    with recorder.aside():
+        made = function(*arrays)
+    found: Tensor = record(trail, CALL, tensors, {"function": function}, made)
+    return found
 
 
 class Statement:
@@ -142,8 +188,9 @@ class Recorder:
     _is_recording = True  # what the trail asks of a tape
     _tracing = False
 
-    def __init__(self, inputs: Sequence[Tensor], *, is_lenient: bool = False) -> None:
+    def __init__(self, inputs: Sequence[Tensor], *, is_lenient: bool = False, is_step: bool = True) -> None:
         self.is_lenient = is_lenient  # whether a value that is taken out is noted, rather than refused
+        self.is_step = is_step  # whether metrics are read when the program has run, rather than in it
         self.error: CannotReplay | None = None
         self.inputs = list(inputs)
         self.notes: list[tuple[int, str, Any, Any, str]] = []  # (place, kind, target, Tensors, line)
@@ -226,10 +273,14 @@ class Recorder:
             self._refuse(error)
 
     def _refuse(self, error: CannotReplay) -> None:
-        """Raise, or note for the end of the call."""
+        """Raise, or note for the end of the call, of which nothing more is recorded: it may go on for long."""
         if not self.is_lenient:
             raise error
-        self.error = self.error or error
+        self.error = error
+        self.trail.tapes.remove(self)  # type: ignore[arg-type]
+        self.trail.recorder, self.trail.everything = None, False
+        self.trail.records = list(self.trail.records)  # for open tapes of the function's own
+        refresh()
 
     def need_recorded(self, inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> None:
         """Refuse what was computed of moving inputs where nothing was recorded, as in `recompute_grad`."""

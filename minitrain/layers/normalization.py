@@ -297,6 +297,10 @@ class UnitNormalization(Layer):
     def __init__(self, axis: Any = -1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.axis = list(axis) if isinstance(axis, tuple) else axis
+        if not isinstance(self.axis, (int, list)):
+            raise DTypeError(
+                f"Invalid value for `axis` argument: expected an int or a list of ints, received {axis!r}."
+            )
 
     def call(self, inputs: Any) -> Tensor:
         return l2_normalize(inputs, self.axis)

@@ -200,6 +200,11 @@ class SeedGenerator:
         """The seed that it began with."""
         return {"seed": self.initial_seed}
 
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> SeedGenerator:
+        """A stream that begins where the one began whose configuration this is."""
+        return cls(**config)
+
 
 class _Streams:
     """The global stream and those that belong to a `seed=` argument: what `set_seed` starts anew."""

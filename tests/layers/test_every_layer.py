@@ -865,3 +865,11 @@ def test_the_input_may_come_by_keyword_and_must_come():
             return 1.0 if inputs is None else inputs
 
     assert Optional()() == 1.0
+
+
+def test_axes_and_data_formats_that_cannot_be_are_refused():
+    with pytest.raises(TypeError, match="Invalid value for `axis` argument"):
+        layers.UnitNormalization(axis={"axis": -1})
+    for make in (layers.Flatten, layers.UpSampling2D, layers.ZeroPadding2D, layers.UpSampling3D):
+        with pytest.raises(ValueError, match="`data_format` must be 'channels_last' or 'channels_first'"):
+            make(data_format="channels_middle")

@@ -38,6 +38,7 @@ __all__ = [
 ]
 
 SIZES = (2, 3)  # of an open axis in the two examples
+LARGE_SIZES = (34, 35)  # where those are too small
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {}  # the functions that may stand in a drawing, by public name
 
@@ -197,17 +198,33 @@ def draw(operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any], run: Cal
     """The symbolic result of `operation(*args, **kwargs)`. `run` computes the examples, where that differs."""
     run = run or operation
 
-    def example(which: int) -> Any:
-        positional, named = substituted((args, kwargs), lambda each: each.examples[which])
+    def example(of: Callable[[KerasTensor], Any]) -> Any:
+        positional, named = substituted((args, kwargs), of)
         return run(*positional, **named)
 
-    few, many = example(0), example(1)
+    def larger(each: KerasTensor, size: int) -> Any:
+        return each._example(size)
+
+    is_small = True
+    try:
+        few, many = example(lambda each: each.examples[0]), example(lambda each: each.examples[1])
+    except Exception as error:
+        # A crop, or a place far down an axis, asks for more of an open axis than the examples have.
+        if not any(None in each.shape[1:] for each in nest.flatten([args, kwargs]) if isinstance(each, KerasTensor)):
+            raise
+        is_small = False
+        try:
+            few, many = (example(functools.partial(larger, size=size)) for size in LARGE_SIZES)
+        except Exception:
+            raise error from None
     node = Node(operation, args, kwargs)
 
     def made(one: Any, other: Any) -> KerasTensor:
         open_axes = tuple(a if a == b else None for a, b in zip(one.shape, other.shape, strict=True))
         tensor = KerasTensor((), one.dtype if isinstance(one, TensorLike) else "string")
-        tensor._shape, tensor._examples, tensor._node = open_axes, (one, other), node
+        tensor._shape, tensor._node = open_axes, node
+        if is_small:
+            tensor._examples = one, other
         return tensor
 
     outputs = nest.map_structure(made, few, many)

@@ -446,7 +446,9 @@ class Layer(Configurable):
         if training is None:
             training = outer_training
         if takes.training:
-            kwargs["training"] = bool(training) if training is not None else takes.training_default
+            if training is None:
+                training = takes.training_default
+            kwargs["training"] = training if training is None else bool(training)
         elif "training" in kwargs:
             del kwargs["training"]
         if not self.built:
@@ -487,7 +489,7 @@ class Layer(Configurable):
                 return cast
             return value
         if isinstance(value, (list, tuple)) and any(isinstance(each, (TensorLike, np.ndarray)) for each in value):
-            return type(value)([self._as_input(each) for each in value])
+            return nest.with_children(value, [self._as_input(each) for each in value])
         if isinstance(value, dict):
             return {key: self._as_input(each) for key, each in value.items()}
         if self._takes_any_input or isinstance(value, (str, bytes, type(None), bool, KerasTensor)):

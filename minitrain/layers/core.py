@@ -241,7 +241,8 @@ class Masking(Layer):
 class InputLayer(Layer):
     """What a model starts with: passes on inputs of a given shape, batch axis not counted.
 
-    `batch_shape` is the shape with the batch axis. `dtype`: "string" for the lookups, else a number's.
+    `batch_shape` is the shape with the batch axis. `dtype`: "string" for the lookups, else a number's. `optional`:
+    whether None may come in the place of data.
     """
 
     def __init__(
@@ -251,6 +252,7 @@ class InputLayer(Layer):
         dtype: Any = None,
         batch_shape: Any = None,
         name: str | None = None,
+        optional: bool = False,
     ) -> None:
         is_text = dtype == "string"
         super().__init__(dtype=None if is_text else dtype, name=name)
@@ -263,6 +265,7 @@ class InputLayer(Layer):
         self.batch_shape = tuple(batch_shape)
         self.shape = self.batch_shape[1:]
         self.batch_size = self.batch_shape[0]
+        self.optional = optional
         if is_text:
             self.dtype, self._takes_any_input = "string", True
         self.built = True
@@ -279,7 +282,8 @@ class InputLayer(Layer):
         return fitted(inputs, self.batch_shape, self.name)
 
     def get_config(self) -> dict[str, Any]:
-        return {"batch_shape": self.batch_shape, "dtype": self.dtype, "name": self.name}
+        config = {"batch_shape": self.batch_shape, "dtype": self.dtype, "name": self.name}
+        return config | {"optional": True} if self.optional else config
 
 
 def fitted(value: Any, want: tuple[int | None, ...], name: str) -> Any:
@@ -304,13 +308,14 @@ def Input(  # noqa: N802  # Keras's name
     dtype: Any = None,
     batch_shape: Any = None,
     name: str | None = None,
+    optional: bool = False,
 ) -> KerasTensor:
     """A symbolic tensor that a model starts with: layers are called on it, and `Model(inputs, outputs)` takes it.
 
     `shape`: without the batch axis; None in it for an axis of any size. At the head of a Sequential it makes the
-    weights at once.
+    weights at once. `optional`: whether None may come in the place of data.
 
     >>> Input((8,), name="features")
     <KerasTensor shape=(None, 8), dtype=float32, name=features>
     """
-    return InputLayer(shape, batch_size, dtype, batch_shape, name).tensor()
+    return InputLayer(shape, batch_size, dtype, batch_shape, name, optional).tensor()

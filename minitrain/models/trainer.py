@@ -124,8 +124,8 @@ class Trainer:
     @property
     def metrics(self) -> list[Metric]:
         """That of the loss, those of `compile`, once a batch has shown what they are, and those that are attributes."""
-        compiled = self._measures.all if self._compiled else []
-        return [self._loss_tracker, *compiled, *self._own_metrics()]
+        compiled = [self._loss_tracker, *self._measures.all] if self._compiled else []
+        return [*compiled, *self._own_metrics()]
 
     def _own_metrics(self) -> list[Metric]:
         """Those in the attributes of the model and of its layers, but for layers that are models and keep their own."""
@@ -146,9 +146,8 @@ class Trainer:
     @property
     def metrics_names(self) -> list[str]:
         """What `evaluate` gives, in order."""
-        parts = self._objective.shown if self._compiled else []
-        compiled = self._measures.labels if self._compiled else []
-        return ["loss", *parts, *compiled, *(each.name for each in self._own_metrics())]
+        compiled = ["loss", *self._objective.shown, *self._measures.labels] if self._compiled else []
+        return [*compiled, *(each.name for each in self._own_metrics())]
 
     def reset_metrics(self) -> None:
         """Start all metrics anew, as at the beginning of every epoch."""
@@ -356,8 +355,9 @@ class Trainer:
             return  # a step of one's own may need no `call`, or another one
         if y is None or self.loss is None:
             return
-        self._objective.build(y_pred)
-        self._objective.need_labels(batches.whole[1], y_pred)
+        if type(self).compute_loss is Trainer.compute_loss:  # one's own may compare something else than the outputs
+            self._objective.build(y_pred)
+            self._objective.need_labels(batches.whole[1], y_pred)
         if not self._measures.is_empty and self._measures.outputs is None:
             self._measures.build(y, y_pred)
 

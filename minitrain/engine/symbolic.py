@@ -202,34 +202,53 @@ def draw(operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any], run: Cal
         positional, named = substituted((args, kwargs), of)
         return run(*positional, **named)
 
-    def larger(each: KerasTensor, size: int) -> Any:
-        return each._example(size)
-
-    is_small = True
+    is_usual = True
     try:
         few, many = example(lambda each: each.examples[0]), example(lambda each: each.examples[1])
-    except Exception as error:
-        # A crop, or a place far down an axis, asks for more of an open axis than the examples have.
-        if not any(None in each.shape[1:] for each in nest.flatten([args, kwargs]) if isinstance(each, KerasTensor)):
+    except Exception:
+        found = _otherwise(example, nest.flatten([args, kwargs]))
+        if found is None:
             raise
-        is_small = False
-        try:
-            few, many = (example(functools.partial(larger, size=size)) for size in LARGE_SIZES)
-        except Exception:
-            raise error from None
+        is_usual, (few, many) = False, found
     node = Node(operation, args, kwargs)
 
     def made(one: Any, other: Any) -> KerasTensor:
         open_axes = tuple(a if a == b else None for a, b in zip(one.shape, other.shape, strict=True))
         tensor = KerasTensor((), one.dtype if isinstance(one, TensorLike) else "string")
         tensor._shape, tensor._node = open_axes, node
-        if is_small:
+        if is_usual:
             tensor._examples = one, other
         return tensor
 
     outputs = nest.map_structure(made, few, many)
     node.outputs = outputs
     return outputs
+
+
+def _otherwise(example: Callable[..., Any], arguments: list[Any]) -> list[Any] | None:
+    """The results of two examples where the usual ones do not go together; None where others do not either.
+
+    An open axis gets the size that it broadcasts to, as that of the (None, 3) which is added to a (2, 3); and where a
+    crop, or a place far down an axis, asks for more than the usual examples have, it is larger. They hold ones, as
+    integers may be divided by them.
+    """
+    known: dict[int, int] = {}  # sizes by the place of the axis, from the last
+    for each in arguments:
+        for place, size in enumerate(reversed(getattr(each, "shape", ()))):
+            if size not in (None, 1):
+                known.setdefault(place, size)
+
+    def fitted(each: KerasTensor, size: int) -> Any:
+        axes = range(each.ndim - 1, -1, -1)
+        shape = [known.get(at, size) if own is None else own for at, own in zip(axes, each.shape, strict=True)]
+        return np.full(shape, "") if each.dtype == "string" else Tensor(np.ones(shape, each.dtype.dtype))
+
+    for sizes in (SIZES, LARGE_SIZES):
+        try:
+            return [example(functools.partial(fitted, size=size)) for size in sizes]
+        except Exception:  # whatever the operation makes of sizes that do not fit
+            continue
+    return None
 
 
 def declare(operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any], made: Any) -> Any:

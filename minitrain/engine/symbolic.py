@@ -20,7 +20,7 @@ import numpy as np
 from minitrain import nest
 from minitrain.dtypes import as_dtype
 from minitrain.engine.tensor import Tensor, TensorLike
-from minitrain.errors import InvalidArgumentError, ShapeError
+from minitrain.errors import DTypeError, InvalidArgumentError, ShapeError
 
 __all__ = [
     "FUNCTIONS",
@@ -129,6 +129,17 @@ class KerasTensor(TensorLike):
         )
 
     _peek = _read
+
+    def __bool__(self) -> bool:
+        raise DTypeError(f"{self!r} is symbolic and cannot be used as a boolean: it has no value yet.")
+
+    def reshape(self, newshape: Any) -> KerasTensor:
+        """With other sizes of its axes, as `ops.reshape` has it."""
+        return FUNCTIONS["ops.reshape"](self, newshape)
+
+    def squeeze(self, axis: Any = None) -> KerasTensor:
+        """Without axes of size 1, as `ops.squeeze` has it."""
+        return FUNCTIONS["ops.squeeze"](self, axis)
 
     def __len__(self) -> int:
         if self._shape and self._shape[0] is not None:

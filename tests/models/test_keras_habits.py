@@ -446,3 +446,33 @@ def test_a_dataset_by_number_is_told_of_the_beginning_and_end_of_every_epoch():
 
     model().fit(Rows(), epochs=2, verbose=0)
     assert told == ["begin", "batch", "batch", "end"] * 2
+
+
+def test_a_metric_keeps_the_metrics_in_its_lists_and_dicts():
+    class Several(keras.metrics.Metric):
+        def __init__(self):
+            super().__init__()
+            self.listed = [keras.metrics.Mean()]
+            self.named = {"sum": keras.metrics.Sum()}
+
+        def update_state(self, x):
+            self.listed[0].update_state(x)
+            self.named["sum"].update_state(x)
+
+        def result(self):
+            return self.listed[0].result() + self.named["sum"].result()
+
+    metric = Several()
+    metric.update_state([1.0, 3.0])
+    assert float(metric.result()) == 6
+    assert len(metric.variables) == 3
+    metric.reset_state()
+    assert float(metric.result()) == 0
+
+
+def test_symbolic_tensors_have_no_truth_and_change_their_shape():
+    x = keras.KerasTensor((2, 1, 6))
+    with pytest.raises(TypeError, match="cannot be used as a boolean"):
+        bool(x)
+    assert x.reshape((3, -1)).shape == (3, 4)
+    assert x.squeeze(1).shape == x.squeeze().shape == (2, 6)

@@ -289,7 +289,8 @@ class InputLayer(Layer):
 def fitted(value: Any, want: tuple[int | None, ...], name: str) -> Any:
     """A value for a model's input, with the last axis of one added or taken that it may lack or have too much.
 
-    Raises ShapeError, naming the input, for any other shape than the input's.
+    Raises ShapeError, naming the input, for any other shape than the input's. The size of the batch is what the model
+    is drawn with, and none that data must have, as in Keras.
     """
     given = tuple(value.shape)
     if len(given) == len(want) - 1 and want[-1] == 1:
@@ -297,7 +298,7 @@ def fitted(value: Any, want: tuple[int | None, ...], name: str) -> Any:
     elif len(given) == len(want) + 1 and given[-1] == 1:
         value = squeeze(value, -1)
     shape = value.shape
-    if len(shape) != len(want) or any(a is not None and a != b for a, b in zip(want, shape, strict=True)):
+    if len(shape) != len(want) or any(a not in (None, b) for a, b in zip(want[1:], shape[1:], strict=True)):
         raise ShapeError(f"Input '{name}' expects data of shape {want}, received shape {given}.")
     return value
 

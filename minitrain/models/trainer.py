@@ -6,9 +6,11 @@ override. `evaluate` and `predict` go the same way.
 
 from __future__ import annotations
 
+import inspect
 import sys
 import warnings
 from collections.abc import Iterator
+from functools import cache
 from itertools import islice
 from typing import Any
 
@@ -220,7 +222,7 @@ class Trainer:
         x, y, weight = unpack_x_y_sample_weight(data)
         with GradientTape() as tape:
             y_pred = self(x, training=True)
-            loss = self.compute_loss(x, y, y_pred, weight, training=True)
+            loss = self._loss_of(x, y, y_pred, weight, True)
             scaled = self.optimizer.scale_loss(loss)
         variables = self.trainable_variables
         if variables:
@@ -232,7 +234,12 @@ class Trainer:
     def _test_on(self, data: Any) -> None:
         x, y, weight = unpack_x_y_sample_weight(data)
         y_pred = self(x, training=False)
-        self._note(x, y, y_pred, weight, self.compute_loss(x, y, y_pred, weight, training=False))
+        self._note(x, y, y_pred, weight, self._loss_of(x, y, y_pred, weight, False))
+
+    def _loss_of(self, x: Any, y: Any, y_pred: Any, weight: Any, training: bool) -> Any:
+        if _takes_training(type(self).compute_loss):
+            return self.compute_loss(x, y, y_pred, weight, training=training)
+        return self.compute_loss(x, y, y_pred, weight)  # one's own, as it was before Keras 3.3
 
     def _note(self, x: Any, y: Any, y_pred: Any, weight: Any, loss: Any) -> None:
         """Add the loss, as the mean of so many samples, and the batch to the metrics."""
@@ -547,6 +554,12 @@ class Trainer:
             raise InvalidArgumentError(
                 f"You must call `compile()` before `{method}()`: `model.compile(optimizer, loss)` says what to train."
             )
+
+
+@cache
+def _takes_training(compute_loss: Any) -> bool:
+    parameters = inspect.signature(compute_loss).parameters
+    return "training" in parameters or any(each.kind is each.VAR_KEYWORD for each in parameters.values())
 
 
 def _is_ours(thing: Any) -> bool:

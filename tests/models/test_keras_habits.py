@@ -476,3 +476,23 @@ def test_symbolic_tensors_have_no_truth_and_change_their_shape():
         bool(x)
     assert x.reshape((3, -1)).shape == (3, 4)
     assert x.squeeze(1).shape == x.squeeze().shape == (2, 6)
+
+
+def test_a_compute_loss_of_ones_own_need_not_take_training():
+    class Own(keras.Sequential):
+        def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None):
+            return 2.0 * super().compute_loss(x, y, y_pred, sample_weight)
+
+    own, usual = model(Own), model()
+    own.set_weights(usual.get_weights())
+    assert own.evaluate(X, Y, verbose=0) == pytest.approx(2 * usual.evaluate(X, Y, verbose=0), rel=1e-6)
+    assert list(own.fit(X, Y, verbose=0).history) == ["loss"]
+
+
+def test_the_batch_size_of_an_input_is_none_that_data_must_have():
+    x = keras.Input((3,), batch_size=2)
+    made = keras.Model(x, layers.Dense(1)(x))
+    assert made.output_shape == (2, 1)
+    assert made.predict(X, verbose=0).shape == (16, 1)
+    with pytest.raises(ValueError, match="expects data of shape"):
+        made(np.ones((2, 4)))

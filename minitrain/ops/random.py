@@ -189,6 +189,8 @@ class SeedGenerator:
     """A stream to be given as `seed=`, as layers of one's own keep it: each use draws the next numbers."""
 
     def __init__(self, seed: int | None = None, name: str | None = None, **kwargs: Any) -> None:
+        if kwargs:
+            raise InvalidArgumentError(f"Unrecognized keyword arguments: {', '.join(kwargs)}.")
         self.initial_seed = seed
         self.generator = Generator(seed)
 

@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 SIZES = (2, 3)  # of an open axis in the two examples
-LARGE_SIZES = (34, 35)  # where those are too small
+OTHER_SIZES = (60, 120), (1, 1), (2, 2)  # where those do not fit: many numbers divide 60
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {}  # the functions that may stand in a drawing, by public name
 
@@ -240,23 +240,31 @@ def _otherwise(example: Callable[..., Any], arguments: list[Any]) -> list[Any] |
     """The results of two examples where the usual ones do not go together; None where others do not either.
 
     An open axis gets the size that it broadcasts to, as that of the (None, 3) which is added to a (2, 3); and where a
-    crop, or a place far down an axis, asks for more than the usual examples have, it is larger. They hold ones, as
-    integers may be divided by them.
+    crop, or a place far down an axis, asks for more than the usual examples have, it is larger. Where one size alone
+    will do, the result has no open axes. The examples hold ones, and matrices more on the diagonal: integers may be
+    divided by them, and matrices inverted.
     """
-    known: dict[int, int] = {}  # sizes by the place of the axis, from the last
-    for each in arguments:
-        for place, size in enumerate(reversed(getattr(each, "shape", ()))):
+    sizes = [list(reversed(getattr(each, "shape", ()))) for each in arguments]
+    known: dict[int, int] = {}  # by the place of the axis, from the last
+    for shape in sizes:
+        for place, size in enumerate(shape):
             if size not in (None, 1):
                 known.setdefault(place, size)
 
-    def fitted(each: KerasTensor, size: int) -> Any:
+    def fitted(each: KerasTensor, size: int, at: dict[int, int]) -> Any:
         axes = range(each.ndim - 1, -1, -1)
-        shape = [known.get(at, size) if own is None else own for at, own in zip(axes, each.shape, strict=True)]
-        return np.full(shape, "") if each.dtype == "string" else Tensor(np.ones(shape, each.dtype.dtype))
+        shape = [at.get(place, size) if own is None else own for place, own in zip(axes, each.shape, strict=True)]
+        if each.dtype == "string":
+            return np.full(shape, "")
+        ones = np.ones(shape, each.dtype.dtype)
+        return Tensor(
+            ones + np.eye(*shape[-2:], dtype=ones.dtype) if ones.dtype.kind == "f" and len(shape) > 1 else ones
+        )
 
-    for sizes in (SIZES, LARGE_SIZES):
+    alone = [(size, size) for size in sorted({size for shape in sizes for size in shape if size is not None})[:8]]
+    for pair, at in [(SIZES, known), *((pair, known) for pair in OTHER_SIZES), *((pair, {}) for pair in alone)]:
         try:
-            return [example(functools.partial(fitted, size=size)) for size in sizes]
+            return [example(functools.partial(fitted, size=size, at=at)) for size in pair]
         except Exception:  # whatever the operation makes of sizes that do not fit
             continue
     return None

@@ -254,9 +254,11 @@ def mod(x1: Any, x2: Any) -> Tensor:
 
 
 def dot(x1: Any, x2: Any) -> Tensor:
-    """The matrix product, or the product by a scalar."""
+    """The sum of products over the last axis of x1 and the last but one of x2, or the product by a scalar."""
     a, b = as_tensor(x1), as_tensor(x2)
-    return linear.matmul(a, b) if a.ndim and b.ndim else elementwise.multiply(a, b)
+    if not (a.ndim and b.ndim):
+        return elementwise.multiply(a, b)
+    return linear.matmul(a, b) if b.ndim < 3 else linear.tensordot(a, b, [[a.ndim - 1], [b.ndim - 2]])
 
 
 def outer(x1: Any, x2: Any) -> Tensor:

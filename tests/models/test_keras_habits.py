@@ -496,3 +496,13 @@ def test_the_batch_size_of_an_input_is_none_that_data_must_have():
     assert made.predict(X, verbose=0).shape == (16, 1)
     with pytest.raises(ValueError, match="expects data of shape"):
         made(np.ones((2, 4)))
+
+
+def test_a_sequential_takes_its_one_input_in_a_list_and_by_name():
+    made = keras.Sequential([keras.Input((3,), name="rows"), layers.Dense(1)])
+    made.compile("sgd", "mse")
+    for x in ([X], (X,), {"rows": X}):
+        assert list(made.fit(x, [Y], verbose=0).history) == ["loss"]
+        np.testing.assert_allclose(made.predict(x, verbose=0), made(X), rtol=1e-6)
+    with pytest.raises(ValueError, match="1 inputs"):
+        made.predict([X, X], verbose=0)

@@ -347,3 +347,26 @@ def test_integers_do_not_widen_floats_nor_become_float64():
     assert ops.divide_no_nan(whole, whole).dtype == "float32"
     assert ops.floor_divide(whole > 0, whole > 0).dtype == "int8"
     assert float(ops.tensordot(np.ones((2, 3)), np.ones((2, 3)))) == 6
+
+
+def test_open_axes_take_the_sizes_that_an_operation_asks_for():
+    x, square = mt.KerasTensor((None, 3)), mt.KerasTensor((None, 3, 3))
+    assert ops.reshape(x, (3, 2)).shape == (3, 2)
+    assert ops.reshape(x, (3, -1)).shape == (3, None)
+    assert ops.broadcast_to(x, (2, 3, 3)).shape == (2, 3, 3)
+    assert [each.shape for each in ops.split(x, 2)] == [(None, 3)] * 2
+    assert ops.matmul(mt.KerasTensor((2, None)), mt.KerasTensor((3, 4))).shape == (2, 4)
+    for operation in (ops.inv, ops.cholesky):
+        assert operation(square).shape == (None, 3, 3)
+    assert ops.det(square).shape == (None,)
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [((3,), (3,)), ((2, 3), (3,)), ((3,), (4, 3, 2)), ((2, 3), (4, 3, 2)), ((2, 5, 3), (2, 3, 4)), ((), (2,))],
+)
+def test_dot_is_numpys(a, b):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=a), rng.normal(size=b)
+    np.testing.assert_allclose(ops.dot(x, y), np.dot(x, y))
+    np.testing.assert_allclose(np.dot(mt.constant(x), y), np.dot(x, y))

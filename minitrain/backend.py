@@ -1,6 +1,78 @@
 """`keras.backend`: what scripts still ask it for."""
 
+from __future__ import annotations
+
+from functools import reduce
+from typing import Any
+
 from minitrain.config import epsilon, floatx, set_epsilon, set_floatx
+from minitrain.dtypes import as_dtype, numpy_dtype, promote
+from minitrain.engine.symbolic import KerasTensor
+from minitrain.errors import InvalidArgumentError
 from minitrain.layers.base import reset_names as clear_session
 
-__all__ = ["clear_session", "epsilon", "floatx", "set_epsilon", "set_floatx"]
+__all__ = [
+    "backend",
+    "clear_session",
+    "epsilon",
+    "floatx",
+    "image_data_format",
+    "is_float_dtype",
+    "is_int_dtype",
+    "is_keras_tensor",
+    "result_type",
+    "set_epsilon",
+    "set_floatx",
+    "standardize_dtype",
+]
+
+
+def backend() -> str:
+    """What computes: "minitrain", which is none of Keras's backends."""
+    return "minitrain"
+
+
+def image_data_format() -> str:
+    """Where layers expect the channels of images, unless their `data_format` says otherwise: "channels_last"."""
+    return "channels_last"
+
+
+def standardize_dtype(dtype: Any) -> str:
+    """The name of a dtype; `floatx()` for None.
+
+    >>> standardize_dtype(float)
+    'float32'
+    """
+    return "string" if dtype in ("string", str) else floatx() if dtype is None else as_dtype(dtype).name
+
+
+def is_float_dtype(dtype: Any) -> bool:
+    """Whether a dtype is floating."""
+    return standardize_dtype(dtype).startswith("float")
+
+
+def is_int_dtype(dtype: Any) -> bool:
+    """Whether a dtype is an integer's, with a sign or without."""
+    return standardize_dtype(dtype).startswith(("int", "uint"))
+
+
+def is_keras_tensor(x: Any) -> bool:
+    """Whether x is symbolic, of a functional model that is being drawn."""
+    return isinstance(x, KerasTensor)
+
+
+def result_type(*dtypes: Any) -> str:
+    """The dtype of what is computed of several: integers never widen a float, Python's `int` and `float` nothing.
+
+    >>> result_type("int64", "float16"), result_type("int8", int), result_type("int8", float)
+    ('float16', 'int8', 'float32')
+    """
+    if not dtypes:
+        raise InvalidArgumentError("`result_type` needs at least one dtype.")
+    firm = [numpy_dtype(standardize_dtype(each)) for each in dtypes if each not in (int, float)]
+    if not firm:
+        return floatx() if float in dtypes else "int32"
+    found = reduce(promote, firm)
+    if (float in dtypes and found.kind != "f") or (int in dtypes and found.kind == "b"):
+        return floatx() if float in dtypes else "int32"
+    return as_dtype(found).name

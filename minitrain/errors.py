@@ -5,7 +5,9 @@
     │   ├── ShapeError                        shapes that do not fit each other
     │   ├── NonFiniteError (RuntimeError)     a NaN or an infinity, found by `debugging`, or in data
     │   ├── FileFormatError                   a file that is damaged, or not minitrain's
+    │   ├── MissingFileError (FileNotFoundError)    a file that is not there
     │   ├── OutOfRangeError (IndexError)      an index beyond the end of an axis
+    │   ├── UnknownNameError (KeyError)       a name that is not among those that there are
     │   └── DTypeError (TypeError)            a dtype, or a Python type, that cannot be used
     └── TapeError (RuntimeError)              a tape that is used in the wrong order
         └── NotDrawnError (AttributeError)    an attribute that a model has only once it is functional, or called
@@ -21,12 +23,14 @@ __all__ = [
     "FileFormatError",
     "InvalidArgumentError",
     "MinitrainError",
+    "MissingFileError",
     "NonFiniteError",
     "NotDrawnError",
     "OpError",
     "OutOfRangeError",
     "ShapeError",
     "TapeError",
+    "UnknownNameError",
     "nearest_names",
 ]
 
@@ -59,8 +63,18 @@ class FileFormatError(InvalidArgumentError):
     """A file is damaged, or not of a format that minitrain reads."""
 
 
+class MissingFileError(InvalidArgumentError, FileNotFoundError):
+    """A file that should be read is not there."""
+
+
 class OutOfRangeError(InvalidArgumentError, IndexError):
     """An index lies outside its axis."""
+
+
+class UnknownNameError(InvalidArgumentError, KeyError):
+    """A name is not among those that there are."""
+
+    __str__ = Exception.__str__  # a KeyError's text is quoted
 
 
 class DTypeError(InvalidArgumentError, TypeError):

@@ -238,6 +238,9 @@ class PyDataset:
     def __iter__(self) -> Iterator[Any]:
         return (self[place] for place in range(len(self)))
 
+    def on_epoch_begin(self) -> None:
+        """Called before the first batch is asked for."""
+
     def on_epoch_end(self) -> None:
         """Called when all batches have been given."""
 

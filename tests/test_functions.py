@@ -102,6 +102,10 @@ def test_initializers_take_axes_plain_shapes_and_seed_generators():
     drawing = initializers.RandomNormal(seed=stream)
     assert not np.array_equal(drawing((4,)).numpy(), drawing((4,)).numpy())
     assert mt.layers.Dropout(0.5, seed=stream)(np.ones((2, 3)), training=True).shape == (2, 3)
+    with pytest.raises(ValueError, match="Unrecognized keyword arguments: sead"):
+        mt.random.SeedGenerator(sead=1)
+    anew = mt.random.SeedGenerator.from_config(stream.get_config())
+    np.testing.assert_array_equal(anew.next(), mt.random.SeedGenerator(1).next())
     with pytest.raises(ValueError, match="`seed` must be an integer"):
         initializers.RandomNormal(seed="abc")
 

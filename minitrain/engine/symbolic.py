@@ -20,7 +20,7 @@ import numpy as np
 from minitrain import nest
 from minitrain.dtypes import as_dtype
 from minitrain.engine.tensor import Tensor, TensorLike
-from minitrain.errors import InvalidArgumentError, ShapeError
+from minitrain.errors import DTypeError, InvalidArgumentError, ShapeError
 
 __all__ = [
     "FUNCTIONS",
@@ -38,6 +38,7 @@ __all__ = [
 ]
 
 SIZES = (2, 3)  # of an open axis in the two examples
+OTHER_SIZES = (60, 120), (1, 1), (2, 2)  # where those do not fit: many numbers divide 60
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {}  # the functions that may stand in a drawing, by public name
 
@@ -129,6 +130,17 @@ class KerasTensor(TensorLike):
 
     _peek = _read
 
+    def __bool__(self) -> bool:
+        raise DTypeError(f"{self!r} is symbolic and cannot be used as a boolean: it has no value yet.")
+
+    def reshape(self, newshape: Any) -> KerasTensor:
+        """With other sizes of its axes, as `ops.reshape` has it."""
+        return FUNCTIONS["ops.reshape"](self, newshape)
+
+    def squeeze(self, axis: Any = None) -> KerasTensor:
+        """Without axes of size 1, as `ops.squeeze` has it."""
+        return FUNCTIONS["ops.squeeze"](self, axis)
+
     def __len__(self) -> int:
         if self._shape and self._shape[0] is not None:
             return int(self._shape[0])
@@ -197,22 +209,65 @@ def draw(operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any], run: Cal
     """The symbolic result of `operation(*args, **kwargs)`. `run` computes the examples, where that differs."""
     run = run or operation
 
-    def example(which: int) -> Any:
-        positional, named = substituted((args, kwargs), lambda each: each.examples[which])
+    def example(of: Callable[[KerasTensor], Any]) -> Any:
+        positional, named = substituted((args, kwargs), of)
         return run(*positional, **named)
 
-    few, many = example(0), example(1)
+    is_usual = True
+    try:
+        few, many = example(lambda each: each.examples[0]), example(lambda each: each.examples[1])
+    except Exception:
+        found = _otherwise(example, nest.flatten([args, kwargs]))
+        if found is None:
+            raise
+        is_usual, (few, many) = False, found
     node = Node(operation, args, kwargs)
 
     def made(one: Any, other: Any) -> KerasTensor:
         open_axes = tuple(a if a == b else None for a, b in zip(one.shape, other.shape, strict=True))
         tensor = KerasTensor((), one.dtype if isinstance(one, TensorLike) else "string")
-        tensor._shape, tensor._examples, tensor._node = open_axes, (one, other), node
+        tensor._shape, tensor._node = open_axes, node
+        if is_usual:
+            tensor._examples = one, other
         return tensor
 
     outputs = nest.map_structure(made, few, many)
     node.outputs = outputs
     return outputs
+
+
+def _otherwise(example: Callable[..., Any], arguments: list[Any]) -> list[Any] | None:
+    """The results of two examples where the usual ones do not go together; None where others do not either.
+
+    An open axis gets the size that it broadcasts to, as that of the (None, 3) which is added to a (2, 3); and where a
+    crop, or a place far down an axis, asks for more than the usual examples have, it is larger. Where one size alone
+    will do, the result has no open axes. The examples hold ones, and matrices more on the diagonal: integers may be
+    divided by them, and matrices inverted.
+    """
+    sizes = [list(reversed(getattr(each, "shape", ()))) for each in arguments]
+    known: dict[int, int] = {}  # by the place of the axis, from the last
+    for shape in sizes:
+        for place, size in enumerate(shape):
+            if size not in (None, 1):
+                known.setdefault(place, size)
+
+    def fitted(each: KerasTensor, size: int, at: dict[int, int]) -> Any:
+        axes = range(each.ndim - 1, -1, -1)
+        shape = [at.get(place, size) if own is None else own for place, own in zip(axes, each.shape, strict=True)]
+        if each.dtype == "string":
+            return np.full(shape, "")
+        ones = np.ones(shape, each.dtype.dtype)
+        return Tensor(
+            ones + np.eye(*shape[-2:], dtype=ones.dtype) if ones.dtype.kind == "f" and len(shape) > 1 else ones
+        )
+
+    alone = [(size, size) for size in sorted({size for shape in sizes for size in shape if size is not None})[:8]]
+    for pair, at in [(SIZES, known), *((pair, known) for pair in OTHER_SIZES), *((pair, {}) for pair in alone)]:
+        try:
+            return [example(functools.partial(fitted, size=size, at=at)) for size in pair]
+        except Exception:  # whatever the operation makes of sizes that do not fit
+            continue
+    return None
 
 
 def declare(operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any], made: Any) -> Any:

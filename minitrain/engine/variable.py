@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
+from importlib import import_module
 from sys import getrefcount
 from typing import TYPE_CHECKING, Any
 
@@ -98,13 +99,21 @@ def _scattering(kind: str, what: str) -> tuple[Callable[..., Variable], Callable
     return by, at
 
 
+def _started(initializer: Any, shape: Any, dtype: Any) -> Any:
+    """What an initializer makes of a shape; a value that is given as one is that value."""
+    if isinstance(initializer, str):
+        initializer = import_module("minitrain.initializers").get(initializer)  # they stand above the engine
+    return initializer(tuple(shape), dtype=dtype or "float32") if callable(initializer) else initializer
+
+
 class Variable(TensorLike):
     """A mutable value that tapes watch by themselves where it is trainable and floating.
 
     `initial_value`: anything that `constant` takes, or a function of no arguments that gives it; it is copied.
     `trainable`: whether tapes watch it unasked. `name`: for messages. `dtype`: casts the initial value. `shape`: what
-    the initial value must have. `constraint`: a function that optimizers apply after each update. The others are
-    TensorFlow's and mean nothing here. Raises as `constant` does, and ShapeError where `shape` differs.
+    the initial value must have. `constraint`: a function that optimizers apply after each update. `initializer`: what
+    Keras calls the initial value; it may be an initializer, its name, or a function of `shape` and `dtype`. The others
+    are TensorFlow's and Keras's and mean nothing here. Raises as `constant` does, and ShapeError where `shape` differs.
 
     >>> v = Variable([1.0, 2.0])
     >>> v.assign_add([10.0, 10.0])
@@ -128,7 +137,11 @@ class Variable(TensorLike):
         caching_device: Any = None,
         synchronization: Any = None,
         aggregation: Any = None,
+        initializer: Any = None,
+        autocast: bool = True,
     ) -> None:
+        if initializer is not None:
+            initial_value = _started(initializer, shape, dtype) if shape is not None else initializer
         if callable(initial_value):
             initial_value = initial_value()
         if initial_value is None:

@@ -16,12 +16,12 @@ import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 
 from minitrain import activations, constraints, dtype_policies, initializers, nest, regularizers
-from minitrain.configuration import Configurable, Registry, snake_case
+from minitrain.configuration import Configurable, Registry, custom_object, snake_case
 from minitrain.dtypes import DTypePolicy, as_dtype
 from minitrain.engine.convert import as_tensor, to_dtype
 from minitrain.engine.symbolic import KerasTensor, Node, declare, draw, holds_symbolic
@@ -249,6 +249,14 @@ class Layer(Configurable):
                 config.pop(name, None)
         return config
 
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """An equal layer, with new weights. Layers among the arguments of a class without a `get_config` of its own are
+        made from their configurations.
+        """
+        is_plain = cls.get_config is Layer.get_config and not cls.__module__.startswith(OURS)
+        return cls(**({key: with_layers(each) for key, each in config.items()} if is_plain else config))
+
     def add_weight(
         self,
         shape: Any = None,
@@ -446,7 +454,9 @@ class Layer(Configurable):
         if training is None:
             training = outer_training
         if takes.training:
-            kwargs["training"] = bool(training) if training is not None else takes.training_default
+            if training is None:
+                training = takes.training_default
+            kwargs["training"] = training if training is None else bool(training)
         elif "training" in kwargs:
             del kwargs["training"]
         if not self.built:
@@ -487,7 +497,7 @@ class Layer(Configurable):
                 return cast
             return value
         if isinstance(value, (list, tuple)) and any(isinstance(each, (TensorLike, np.ndarray)) for each in value):
-            return type(value)([self._as_input(each) for each in value])
+            return nest.with_children(value, [self._as_input(each) for each in value])
         if isinstance(value, dict):
             return {key: self._as_input(each) for key, each in value.items()}
         if self._takes_any_input or isinstance(value, (str, bytes, type(None), bool, KerasTensor)):
@@ -676,6 +686,20 @@ class Layer(Configurable):
 
 UNSEEN = frozenset(("built", "stop_training", "history"))  # attributes that no program depends on
 OURS = "minitrain.layers."
+
+
+def with_layers(value: Any) -> Any:
+    """An argument as it was before `get_config`: with layers where their configurations stand."""
+    if isinstance(value, list):
+        return [with_layers(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    config, name = value.get("config"), value.get("class_name")
+    if isinstance(config, dict) and isinstance(name, str) and "name" in config:
+        found = custom_object(name) or REGISTRY.entries.get(name)
+        if isinstance(found, type) and issubclass(found, Layer):
+            return REGISTRY.get(value)
+    return {key: with_layers(each) for key, each in value.items()}
 
 
 def _noting(build: Callable[..., None]) -> Callable[..., None]:

@@ -241,7 +241,8 @@ class Masking(Layer):
 class InputLayer(Layer):
     """What a model starts with: passes on inputs of a given shape, batch axis not counted.
 
-    `batch_shape` is the shape with the batch axis. `dtype`: "string" for the lookups, else a number's.
+    `batch_shape` is the shape with the batch axis. `dtype`: "string" for the lookups, else a number's. `optional`:
+    whether None may come in the place of data.
     """
 
     def __init__(
@@ -251,6 +252,7 @@ class InputLayer(Layer):
         dtype: Any = None,
         batch_shape: Any = None,
         name: str | None = None,
+        optional: bool = False,
     ) -> None:
         is_text = dtype == "string"
         super().__init__(dtype=None if is_text else dtype, name=name)
@@ -263,6 +265,7 @@ class InputLayer(Layer):
         self.batch_shape = tuple(batch_shape)
         self.shape = self.batch_shape[1:]
         self.batch_size = self.batch_shape[0]
+        self.optional = optional
         if is_text:
             self.dtype, self._takes_any_input = "string", True
         self.built = True
@@ -279,13 +282,15 @@ class InputLayer(Layer):
         return fitted(inputs, self.batch_shape, self.name)
 
     def get_config(self) -> dict[str, Any]:
-        return {"batch_shape": self.batch_shape, "dtype": self.dtype, "name": self.name}
+        config = {"batch_shape": self.batch_shape, "dtype": self.dtype, "name": self.name}
+        return config | {"optional": True} if self.optional else config
 
 
 def fitted(value: Any, want: tuple[int | None, ...], name: str) -> Any:
     """A value for a model's input, with the last axis of one added or taken that it may lack or have too much.
 
-    Raises ShapeError, naming the input, for any other shape than the input's.
+    Raises ShapeError, naming the input, for any other shape than the input's. The size of the batch is what the model
+    is drawn with, and none that data must have, as in Keras.
     """
     given = tuple(value.shape)
     if len(given) == len(want) - 1 and want[-1] == 1:
@@ -293,7 +298,7 @@ def fitted(value: Any, want: tuple[int | None, ...], name: str) -> Any:
     elif len(given) == len(want) + 1 and given[-1] == 1:
         value = squeeze(value, -1)
     shape = value.shape
-    if len(shape) != len(want) or any(a is not None and a != b for a, b in zip(want, shape, strict=True)):
+    if len(shape) != len(want) or any(a not in (None, b) for a, b in zip(want[1:], shape[1:], strict=True)):
         raise ShapeError(f"Input '{name}' expects data of shape {want}, received shape {given}.")
     return value
 
@@ -304,13 +309,14 @@ def Input(  # noqa: N802  # Keras's name
     dtype: Any = None,
     batch_shape: Any = None,
     name: str | None = None,
+    optional: bool = False,
 ) -> KerasTensor:
     """A symbolic tensor that a model starts with: layers are called on it, and `Model(inputs, outputs)` takes it.
 
     `shape`: without the batch axis; None in it for an axis of any size. At the head of a Sequential it makes the
-    weights at once.
+    weights at once. `optional`: whether None may come in the place of data.
 
     >>> Input((8,), name="features")
     <KerasTensor shape=(None, 8), dtype=float32, name=features>
     """
-    return InputLayer(shape, batch_size, dtype, batch_shape, name).tensor()
+    return InputLayer(shape, batch_size, dtype, batch_shape, name, optional).tensor()

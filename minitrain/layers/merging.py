@@ -10,7 +10,7 @@ from minitrain.engine.convert import as_tensor
 from minitrain.engine.tensor import Tensor
 from minitrain.errors import DTypeError, InvalidArgumentError, ShapeError
 from minitrain.layers.base import REGISTRY, Layer
-from minitrain.ops import elementwise, shaping
+from minitrain.ops import creation, elementwise, shaping
 from minitrain.ops.linear import matmul
 from minitrain.ops.neural import l2_normalize
 
@@ -109,12 +109,15 @@ class Concatenate(_Merge):
             ) from error
 
     def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
-        if any(each is None for each in previous_mask):
+        if all(each is None for each in previous_mask):
             return None
+        masks = [
+            creation.ones(x.shape[:-1], "bool") if each is None else each
+            for x, each in zip(inputs, previous_mask, strict=True)
+        ]
         axis = self.axis % inputs[0].ndim
-        if axis == previous_mask[0].ndim:
-            return functools.reduce(elementwise.logical_and, previous_mask)
-        return shaping.concat(list(previous_mask), axis)
+        # Side by side a step counts where any of the inputs has one.
+        return functools.reduce(elementwise.logical_or, masks) if axis == masks[0].ndim else shaping.concat(masks, axis)
 
 
 @REGISTRY.register()

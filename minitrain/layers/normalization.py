@@ -9,7 +9,7 @@ import numpy as np
 from minitrain import constraints, initializers, regularizers
 from minitrain.engine.convert import as_tensor
 from minitrain.engine.tensor import Tensor
-from minitrain.errors import DTypeError, InvalidArgumentError
+from minitrain.errors import DTypeError, InvalidArgumentError, OutOfRangeError
 from minitrain.layers.base import REGISTRY, Layer
 from minitrain.ops.elementwise import cast, clip_by_value, rsqrt, sqrt, square, stop_gradient
 from minitrain.ops.neural import batch_normalization, l2_normalize, moments
@@ -18,8 +18,11 @@ from minitrain.ops.shaping import reshape
 
 
 def _axes(axis: Any, ndim: int) -> list[int]:
-    """One or several axes as non-negative numbers."""
-    return sorted(each % ndim for each in ([axis] if isinstance(axis, int) else list(axis)))
+    """One or several axes as non-negative numbers. Raises OutOfRangeError where there is none such."""
+    axes = [axis] if isinstance(axis, int) else list(axis)
+    if any(not -ndim <= each < ndim for each in axes):
+        raise OutOfRangeError(f"`axis` must lie between {-ndim} and {ndim - 1} for {ndim} axes, received {axis!r}.")
+    return sorted(each % ndim for each in axes)
 
 
 class ScaledLayer(Layer):
@@ -297,6 +300,10 @@ class UnitNormalization(Layer):
     def __init__(self, axis: Any = -1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.axis = list(axis) if isinstance(axis, tuple) else axis
+        if not isinstance(self.axis, (int, list)):
+            raise DTypeError(
+                f"Invalid value for `axis` argument: expected an int or a list of ints, received {axis!r}."
+            )
 
     def call(self, inputs: Any) -> Tensor:
         return l2_normalize(inputs, self.axis)

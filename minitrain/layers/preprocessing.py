@@ -257,6 +257,8 @@ class Discretization(Layer):
         if (bin_boundaries is None) == (num_bins is None):
             raise InvalidArgumentError("Discretization needs either `bin_boundaries` or `num_bins`.")
         self.bin_boundaries = None if bin_boundaries is None else [float(each) for each in bin_boundaries]
+        if self.bin_boundaries is not None and sorted(self.bin_boundaries) != self.bin_boundaries:
+            raise InvalidArgumentError(f"`bin_boundaries` must be sorted, received {self.bin_boundaries}.")
         self.num_bins = num_bins
         self.epsilon = epsilon
         if num_bins is not None and num_bins < 0:

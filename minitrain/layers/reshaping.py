@@ -23,7 +23,7 @@ class Flatten(Layer):
 
     def __init__(self, data_format: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.data_format = data_format
+        self.data_format = data_format and _format(data_format)
 
     def call(self, inputs: Any) -> Tensor:
         x = as_tensor(inputs)
@@ -90,6 +90,13 @@ class RepeatVector(Layer):
         return tile(expand_dims(x, 1), (1, self.n, 1))
 
 
+def _format(value: str | None) -> str:
+    """Where the channels are: "channels_last" by default."""
+    if value not in (None, "channels_first", "channels_last"):
+        raise InvalidArgumentError(f"`data_format` must be 'channels_last' or 'channels_first', received {value!r}.")
+    return value or "channels_last"
+
+
 def _pairs(value: Any, n: int, name: str) -> tuple[tuple[int, int], ...]:
     """An int, or n ints or pairs, as n pairs (before, after)."""
     values = (value,) * n if isinstance(value, int) else tuple(value)
@@ -110,7 +117,7 @@ class _Spatial(Layer):
 
     def __init__(self, data_format: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.data_format = data_format or "channels_last"
+        self.data_format = _format(data_format)
 
     def _first(self, x: Tensor) -> int:
         """The first spatial axis."""

@@ -28,6 +28,15 @@ REGISTRY = Registry("metric")
 Array = Any
 
 
+def _metrics_in(value: Any) -> Iterator[Metric]:
+    """The metrics in an attribute's value, lists, tuples and dicts looked through."""
+    if isinstance(value, Metric):
+        yield value
+    elif isinstance(value, (list, tuple, dict)):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from _metrics_in(each)
+
+
 class Metric(Configurable):
     """The base: `update_state` adds a batch, `result` gives the value so far, `reset_state` starts anew.
 
@@ -65,8 +74,8 @@ class Metric(Configurable):
         return own + [variable for each in self._held() for variable in each.variables]
 
     def _held(self) -> list[Metric]:
-        """The metrics among the attributes."""
-        return [each for each in vars(self).values() if isinstance(each, Metric)]
+        """The metrics among the attributes, those in lists and dicts included."""
+        return [each for value in vars(self).values() for each in _metrics_in(value)]
 
     def reset_state(self) -> None:
         """Start anew."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from minitrain import layers as layers_module
-from minitrain.configuration import custom_object_scope
+from minitrain.configuration import custom_object_scope, registered_name
 from minitrain.errors import DTypeError
 from minitrain.layers.base import REGISTRY, Layer
 from minitrain.models.model import Model
@@ -21,22 +21,26 @@ def clone_model(
     input_tensors: Any = None,
     clone_function: Callable[[Layer], Layer] | None = None,
     recursive: bool = False,
+    call_function: Callable[..., Any] | None = None,
 ) -> Any:
     """A model of the same architecture with new layers and new weights.
 
     `clone_function`: what to put in the place of each layer; by default a new one of its configuration. `recursive`:
-    for the layers of models in the model too, instead of for these models.
+    for the layers of models in the model too, instead of for these models. `call_function(layer, *args, **kwargs)`: how
+    to draw each of the new layers of a functional model; by default `layer(*args, **kwargs)`.
     `input_tensors`: symbolic tensors to stand on. A subclass of Model is made anew from its configuration.
     """
     if not isinstance(model, Model):
         raise DTypeError(f"`clone_model` needs a Model, received {model!r}.")
 
+    own = {registered_name(type(each)): type(each) for each in model._flatten_layers()}  # need not be registered
+
     def copied(layer: Layer) -> Layer:
-        return layers_module.deserialize(layers_module.serialize(layer))
+        return layers_module.deserialize(layers_module.serialize(layer), own)
 
     def replace(layer: Layer) -> Any:
         if recursive and isinstance(layer, Model):
-            return clone_model(layer, clone_function=clone_function, recursive=True)
+            return clone_model(layer, clone_function=clone_function, recursive=True, call_function=call_function)
         return (clone_function or copied)(layer)
 
     if isinstance(model, Sequential):
@@ -50,7 +54,7 @@ def clone_model(
             made.add(replace(each))
         return made
     if model._graph is not None:
-        graph = model._graph.redrawn(replace, input_tensors)
+        graph = model._graph.redrawn(replace, input_tensors, call_function)
         return type(model)(graph.inputs, graph.outputs, name=model.name)
     return type(model).from_config(model.get_config())
 

@@ -141,7 +141,7 @@ class Graph:
         return flat
 
     def _accepted(self, value: Any, tensor: KerasTensor) -> Any:
-        if type(value) is KerasTensor:
+        if type(value) is KerasTensor or (value is None and _is_optional(tensor)):
             return value
         if tensor.dtype == "string":
             return fitted(np.asarray(value), tensor.shape, tensor.name)
@@ -204,18 +204,24 @@ class Graph:
             tensors |= {(place, n): each for n, each in enumerate(nest.flatten(out))}
         return cls(inputs, _decoded(config["outputs"], tensors))
 
-    def redrawn(self, replace: Callable[[Layer], Layer], inputs: Any = None) -> Graph:
-        """The same drawing with `replace(layer)` in the place of each layer, on new inputs or on those given."""
+    def redrawn(
+        self, replace: Callable[[Layer], Layer], inputs: Any = None, call: Callable[..., Any] | None = None
+    ) -> Graph:
+        """The same drawing with `replace(layer)` in the place of each layer, on new inputs or on those given.
+
+        `call(layer, *args, **kwargs)` draws the new layers, where that is not simply calling them.
+        """
         new = {id(each): replace(each) for each in self.layers if not isinstance(each, InputLayer)}
         if inputs is None:
-            inputs = substituted(
-                self.inputs, lambda each: layers_module.Input(batch_shape=each.shape, dtype=each.dtype, name=each.name)
-            )
+            inputs = substituted(self.inputs, lambda each: layers_module.Input(**_description(each), name=each.name))
         values = {id(old): each for old, each in zip(self.flat_inputs, nest.flatten(inputs), strict=True)}
         for node in self.nodes:
             args, kwargs = (substituted(part, lambda each: values[id(each)]) for part in (node.args, node.kwargs))
             operation = new.get(id(node.operation), node.operation)
-            out = drawn(operation, args, kwargs)
+            if call is not None and isinstance(operation, Layer):
+                out = call(operation, *args, **kwargs)
+            else:
+                out = drawn(operation, args, kwargs)
             for old, each in zip(nest.flatten(node.outputs), nest.flatten(out), strict=True):
                 values[id(old)] = each
         return Graph(inputs, substituted(self.outputs, lambda each: values[id(each)]))
@@ -255,8 +261,13 @@ def declared(operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any], made
     return declare(operation, args, kwargs, made)
 
 
+def _is_optional(tensor: KerasTensor) -> bool:
+    return bool(tensor.node is not None and getattr(tensor.node.operation, "optional", False))
+
+
 def _description(tensor: KerasTensor) -> dict[str, Any]:
-    return {"batch_shape": list(tensor.shape), "dtype": _dtype_name(tensor)}
+    found = {"batch_shape": list(tensor.shape), "dtype": _dtype_name(tensor)}
+    return found | {"optional": True} if _is_optional(tensor) else found
 
 
 def _described(tensor: KerasTensor | None) -> Any:

@@ -12,7 +12,7 @@ from minitrain.dtypes import as_dtype
 from minitrain.engine.symbolic import name_of
 from minitrain.engine.tensor import Tensor
 from minitrain.errors import InvalidArgumentError, NotDrawnError
-from minitrain.layers.base import Layer
+from minitrain.layers.base import Layer, with_layers
 from minitrain.models.graph import Graph
 from minitrain.models.summary import Summary
 from minitrain.models.trainer import Trainer
@@ -170,7 +170,8 @@ class Model(Trainer, Layer):
         """The model of a configuration, with new weights."""
         with custom_object_scope(custom_objects or {}):
             if "calls" not in config:
-                return cls(**config)
+                is_plain = cls.get_config is Model.get_config
+                return cls(**({key: with_layers(each) for key, each in config.items()} if is_plain else config))
             graph = Graph.from_config(config)
             made = cls(graph.inputs, graph.outputs, name=config.get("name"))
             made.dtype = config.get("dtype") or made.dtype

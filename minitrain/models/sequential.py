@@ -101,6 +101,8 @@ class Sequential(Model):
         if not self._chain:
             raise InvalidArgumentError(f"Sequential model '{self.name}' cannot be called: it has no layers.")
         x = inputs
+        if isinstance(inputs, (list, tuple, dict)) and self._graph is not None:
+            (x,) = self._graph._matched(inputs)
         if mask is not None:
             x._keras_mask = mask
         for layer in self._chain:

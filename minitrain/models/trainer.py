@@ -6,9 +6,11 @@ override. `evaluate` and `predict` go the same way.
 
 from __future__ import annotations
 
+import inspect
 import sys
 import warnings
 from collections.abc import Iterator
+from functools import cache
 from itertools import islice
 from typing import Any
 
@@ -124,8 +126,8 @@ class Trainer:
     @property
     def metrics(self) -> list[Metric]:
         """That of the loss, those of `compile`, once a batch has shown what they are, and those that are attributes."""
-        compiled = self._measures.all if self._compiled else []
-        return [self._loss_tracker, *compiled, *self._own_metrics()]
+        compiled = [self._loss_tracker, *self._measures.all] if self._compiled else []
+        return [*compiled, *self._own_metrics()]
 
     def _own_metrics(self) -> list[Metric]:
         """Those in the attributes of the model and of its layers, but for layers that are models and keep their own."""
@@ -146,9 +148,8 @@ class Trainer:
     @property
     def metrics_names(self) -> list[str]:
         """What `evaluate` gives, in order."""
-        parts = self._objective.shown if self._compiled else []
-        compiled = self._measures.labels if self._compiled else []
-        return ["loss", *parts, *compiled, *(each.name for each in self._own_metrics())]
+        compiled = ["loss", *self._objective.shown, *self._measures.labels] if self._compiled else []
+        return [*compiled, *(each.name for each in self._own_metrics())]
 
     def reset_metrics(self) -> None:
         """Start all metrics anew, as at the beginning of every epoch."""
@@ -221,7 +222,7 @@ class Trainer:
         x, y, weight = unpack_x_y_sample_weight(data)
         with GradientTape() as tape:
             y_pred = self(x, training=True)
-            loss = self.compute_loss(x, y, y_pred, weight, training=True)
+            loss = self._loss_of(x, y, y_pred, weight, True)
             scaled = self.optimizer.scale_loss(loss)
         variables = self.trainable_variables
         if variables:
@@ -233,7 +234,12 @@ class Trainer:
     def _test_on(self, data: Any) -> None:
         x, y, weight = unpack_x_y_sample_weight(data)
         y_pred = self(x, training=False)
-        self._note(x, y, y_pred, weight, self.compute_loss(x, y, y_pred, weight, training=False))
+        self._note(x, y, y_pred, weight, self._loss_of(x, y, y_pred, weight, False))
+
+    def _loss_of(self, x: Any, y: Any, y_pred: Any, weight: Any, training: bool) -> Any:
+        if _takes_training(type(self).compute_loss):
+            return self.compute_loss(x, y, y_pred, weight, training=training)
+        return self.compute_loss(x, y, y_pred, weight)  # one's own, as it was before Keras 3.3
 
     def _note(self, x: Any, y: Any, y_pred: Any, weight: Any, loss: Any) -> None:
         """Add the loss, as the mean of so many samples, and the batch to the metrics."""
@@ -356,8 +362,9 @@ class Trainer:
             return  # a step of one's own may need no `call`, or another one
         if y is None or self.loss is None:
             return
-        self._objective.build(y_pred)
-        self._objective.need_labels(batches.whole[1], y_pred)
+        if type(self).compute_loss is Trainer.compute_loss:  # one's own may compare something else than the outputs
+            self._objective.build(y_pred)
+            self._objective.need_labels(batches.whole[1], y_pred)
         if not self._measures.is_empty and self._measures.outputs is None:
             self._measures.build(y, y_pred)
 
@@ -547,6 +554,12 @@ class Trainer:
             raise InvalidArgumentError(
                 f"You must call `compile()` before `{method}()`: `model.compile(optimizer, loss)` says what to train."
             )
+
+
+@cache
+def _takes_training(compute_loss: Any) -> bool:
+    parameters = inspect.signature(compute_loss).parameters
+    return "training" in parameters or any(each.kind is each.VAR_KEYWORD for each in parameters.values())
 
 
 def _is_ours(thing: Any) -> bool:

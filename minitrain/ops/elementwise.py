@@ -66,7 +66,7 @@ def _(xp, g, out, x, y):
     return g * (-x / y / y)
 
 
-@primitive
+@primitive(floating=True)
 def divide_no_nan(x, y):
     """x / y, elementwise, and 0 wherever y is 0."""
     safe = np.where(y == 0, np.ones_like(y), y)
@@ -100,7 +100,7 @@ def _(xp, g, out, x, y):
 
 
 def _refuse_zero(y):
-    if y.dtype.kind in "iu" and not y.all():
+    if y.dtype.kind in "iub" and not y.all():
         raise InvalidArgumentError("Integer division by zero. Cast to a float dtype, or use divide_no_nan.")
 
 
@@ -109,7 +109,7 @@ def floordiv(x, y):
     """floor(x / y), elementwise. Integers divided by zero raise InvalidArgumentError."""
     _refuse_zero(y)
     # For floats as TensorFlow has it: 6.0 // 0.1 is 60, where NumPy corrects for rounding and says 59.
-    return np.floor_divide(x, y) if y.dtype.kind in "iu" else np.floor(np.divide(x, y))
+    return np.floor_divide(x, y) if y.dtype.kind in "iub" else np.floor(np.divide(x, y))
 
 
 @primitive

@@ -93,7 +93,7 @@ def exp2(x: Any) -> Tensor:
 
 def logaddexp2(x1: Any, x2: Any) -> Tensor:
     """log2(2 ** x1 + 2 ** x2), without overflow."""
-    return elementwise.logaddexp(*(_floats(each) * LN2 for each in operands(x1, x2))) / LN2
+    return elementwise.logaddexp(*(_floats(each) * LN2 for each in same_dtype(*operands(x1, x2)))) / LN2
 
 
 def deg2rad(x: Any) -> Tensor:
@@ -118,7 +118,8 @@ def hypot(x1: Any, x2: Any) -> Tensor:
 
 def ldexp(x1: Any, x2: Any) -> Tensor:
     """x1 * 2 ** x2."""
-    return _floats(x1) * exp2(x2)
+    x = _floats(x1)
+    return x * exp2(elementwise.cast(x2, x.dtype))
 
 
 def sinc(x: Any) -> Tensor:

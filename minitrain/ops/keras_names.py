@@ -44,21 +44,22 @@ def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
 
 def max(x: Any, axis: Any = None, keepdims: bool = False, initial: Any = None) -> Tensor:
     """The maximum over `axis`, and of `initial` if given."""
-    out = reduction.reduce_max(_filled(x, initial), axis, keepdims)
-    return out if initial is None else elementwise.maximum(out, initial)
+    return _extreme(reduction.reduce_max, elementwise.maximum, x, axis, keepdims, initial)
 
 
 def min(x: Any, axis: Any = None, keepdims: bool = False, initial: Any = None) -> Tensor:
     """The minimum over `axis`, and of `initial` if given."""
-    out = reduction.reduce_min(_filled(x, initial), axis, keepdims)
-    return out if initial is None else elementwise.minimum(out, initial)
+    return _extreme(reduction.reduce_min, elementwise.minimum, x, axis, keepdims, initial)
 
 
-def _filled(x: Any, initial: Any) -> Tensor:
+def _extreme(reduce: Any, of_two: Any, x: Any, axis: Any, keepdims: bool, initial: Any) -> Tensor:
     x = as_tensor(x)
     if initial is None and not x._array.size:
         raise InvalidArgumentError(f"An empty tensor has no extreme: received shape {x.shape}. Give an `initial`.")
-    return x
+    out = reduce(x, axis, keepdims)
+    if initial is not None:
+        out = of_two(out, initial)
+    return elementwise.cast(out, "bool") if x.dtype.is_bool else out
 
 
 def prod(x: Any, axis: Any = None, keepdims: bool = False, dtype: Any = None) -> Tensor:
@@ -253,9 +254,11 @@ def mod(x1: Any, x2: Any) -> Tensor:
 
 
 def dot(x1: Any, x2: Any) -> Tensor:
-    """The matrix product, or the product by a scalar."""
+    """The sum of products over the last axis of x1 and the last but one of x2, or the product by a scalar."""
     a, b = as_tensor(x1), as_tensor(x2)
-    return linear.matmul(a, b) if a.ndim and b.ndim else elementwise.multiply(a, b)
+    if not (a.ndim and b.ndim):
+        return elementwise.multiply(a, b)
+    return linear.matmul(a, b) if b.ndim < 3 else linear.tensordot(a, b, [[a.ndim - 1], [b.ndim - 2]])
 
 
 def outer(x1: Any, x2: Any) -> Tensor:

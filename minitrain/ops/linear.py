@@ -97,7 +97,7 @@ def matvec(a: Any, b: Any, transpose_a: bool = False, adjoint_a: bool = False, n
     return ops.reshape(out, shape=out._array.shape[:-1])
 
 
-def tensordot(a: Any, b: Any, axes: Any, name: str | None = None) -> Tensor:
+def tensordot(a: Any, b: Any, axes: Any = 2, name: str | None = None) -> Tensor:
     """The sum of products over pairs of axes: `axes` is their number, last of a with first of b, or two lists."""
     x, y = operands(a, b)
     n, m = x._array.ndim, y._array.ndim

@@ -189,6 +189,8 @@ class SeedGenerator:
     """A stream to be given as `seed=`, as layers of one's own keep it: each use draws the next numbers."""
 
     def __init__(self, seed: int | None = None, name: str | None = None, **kwargs: Any) -> None:
+        if kwargs:
+            raise InvalidArgumentError(f"Unrecognized keyword arguments: {', '.join(kwargs)}.")
         self.initial_seed = seed
         self.generator = Generator(seed)
 
@@ -199,6 +201,11 @@ class SeedGenerator:
     def get_config(self) -> dict[str, Any]:
         """The seed that it began with."""
         return {"seed": self.initial_seed}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> SeedGenerator:
+        """A stream that begins where the one began whose configuration this is."""
+        return cls(**config)
 
 
 class _Streams:

@@ -23,7 +23,7 @@ from minitrain.engine.tape import GradientTape
 from minitrain.engine.tensor import Tensor
 from minitrain.engine.trail import STATE, Changes
 from minitrain.engine.variable import Variable
-from minitrain.errors import InvalidArgumentError, ShapeError, nearest_names
+from minitrain.errors import DTypeError, InvalidArgumentError, ShapeError, nearest_names
 from minitrain.optim.schedules import REGISTRY as SCHEDULES
 from minitrain.optim.schedules import LearningRateSchedule
 from minitrain.optim.stacked import Rates
@@ -193,6 +193,11 @@ class Optimizer(Configurable):
         if isinstance(value, (LearningRateSchedule, Variable)) or callable(value):
             self._learning_rate = value
             return
+        if isinstance(self._learning_rate, LearningRateSchedule):
+            raise DTypeError(
+                "This optimizer was created with a `LearningRateSchedule`, so that its learning rate cannot be set to "
+                f"{value!r}: assign another schedule, or make the optimizer with a number."
+            )
         number = float(value)
         if not number >= 0:
             raise InvalidArgumentError(f"`learning_rate` must be 0 or more, received {value!r}.")
@@ -389,8 +394,10 @@ class Optimizer(Configurable):
         return self.iterations
 
     def apply(self, grads: Sequence[Any], trainable_variables: Sequence[Variable] | None = None) -> None:
-        """One step. `trainable_variables` may be left out once the optimizer is built."""
+        """One step; none without gradients. `trainable_variables` may be left out once the optimizer is built."""
         grads = list(grads)
+        if not grads:
+            return
         variables = self._trainable_variables if trainable_variables is None else list(trainable_variables)
         if len(grads) != len(variables):
             raise InvalidArgumentError(f"Received {len(grads)} gradients for {len(variables)} variables.")

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from minitrain.errors import DTypeError, FileFormatError
+from minitrain.errors import DTypeError, FileFormatError, MissingFileError
 
 JSON_LIMIT = 1 << 28  # bytes of a JSON text
 DEPTH_LIMIT = 100  # of lists and dicts in one another
@@ -91,7 +91,7 @@ class Archive:
 
         self.path = Path(path)
         if not self.path.is_file():
-            raise FileNotFoundError(f"No such file: {str(path)!r}.")
+            raise MissingFileError(f"File not found: {str(path)!r}.")
         size = self.path.stat().st_size
         try:
             with zipfile.ZipFile(self.path) as archive:

@@ -17,7 +17,7 @@ from minitrain import losses as losses_module
 from minitrain import metrics as metrics_module
 from minitrain import optim
 from minitrain.configuration import Configurable, custom_object, custom_object_scope, registered_name, serialize
-from minitrain.errors import FileFormatError, InvalidArgumentError, MinitrainError, ShapeError
+from minitrain.errors import FileFormatError, InvalidArgumentError, MinitrainError, MissingFileError, ShapeError
 from minitrain.layers.base import Layer, limited_weights
 from minitrain.saving.archive import Archive, read_tensors, write_archive, write_whole
 
@@ -286,7 +286,7 @@ def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False) -> None
     """Read weights from a file of `save_weights`, of `save`, or Keras's ".weights.h5" (needs h5py)."""
     path = Path(filepath)
     if not path.is_file():
-        raise FileNotFoundError(f"No such file: {str(filepath)!r}.")
+        raise MissingFileError(f"File not found: {str(filepath)!r}.")
     if not model.built:
         raise InvalidArgumentError(
             f"Model '{model.name}' is not built, so that it has no weights to load into: call it on data first, or "

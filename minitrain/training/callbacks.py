@@ -246,11 +246,14 @@ def overrides(callback: Callback, hook: str) -> bool:
 
 
 class LambdaCallback(Callback):
-    """Hooks given as functions: `LambdaCallback(on_epoch_end=lambda epoch, logs: ...)`."""
+    """Hooks given as functions: `LambdaCallback(on_epoch_end=lambda epoch, logs: ...)`.
 
-    def __init__(self, **hooks: Callable[..., Any] | None) -> None:
+    What is named otherwise than "on_..." is an attribute, for the hooks to use.
+    """
+
+    def __init__(self, **hooks: Any) -> None:
         for name, function in hooks.items():
-            if name not in (*HOOKS, *OLD_NAMES.values()):
+            if name.startswith("on_") and name not in (*HOOKS, *OLD_NAMES.values()):
                 raise InvalidArgumentError(f"Unknown hook {name!r}: expected one of {', '.join(HOOKS)}.")
             if function is not None:
                 setattr(self, name, function)
@@ -439,7 +442,7 @@ class ReduceLROnPlateau(Watcher):
             self.best, self.wait = value, 0
         elif not self.in_cooldown():
             self.wait += 1
-            if self.wait >= self.patience and rate > self.min_lr:
+            if self.wait >= self.patience and rate > float(np.float32(self.min_lr)):  # as the rate is kept
                 new = max(rate * self.factor, self.min_lr)
                 self.model.optimizer.learning_rate = new
                 if self.verbose:

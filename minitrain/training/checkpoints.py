@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from minitrain.errors import InvalidArgumentError
+from minitrain.errors import InvalidArgumentError, UnknownNameError
 from minitrain.ops.random import STREAMS, Generator
 from minitrain.saving.archive import Archive, write_archive
 from minitrain.saving.model import assign_weights, random_layers, weights_of
@@ -68,8 +68,9 @@ class ModelCheckpoint(Watcher):
         try:
             path = self.filepath.format(**{**(logs or {}), **places})
         except KeyError as error:
-            raise InvalidArgumentError(
-                f"`filepath` {self.filepath!r} names {error}, which is not among the results: {', '.join(logs or {})}."
+            raise UnknownNameError(
+                f"Failed to format this callback filepath: {self.filepath!r} names {error}, which is not among the "
+                f"results: {', '.join(logs or {})}."
             ) from error
         if self.save_best_only:
             value = self.present(logs)
@@ -106,8 +107,8 @@ class BackupAndRestore(Backup):
         double_checkpoint: bool = False,
         delete_checkpoint: bool = True,
     ) -> None:
-        if not os.fspath(backup_dir):
-            raise InvalidArgumentError("`backup_dir` must name a directory, received an empty path.")
+        if backup_dir is None or not os.fspath(backup_dir):
+            raise InvalidArgumentError(f"`backup_dir` must name a directory, received {backup_dir!r}.")
         self.backup_dir = Path(backup_dir)
         self.save_freq = _frequency(save_freq)
         self.double_checkpoint = double_checkpoint
@@ -186,6 +187,8 @@ class BackupAndRestore(Backup):
         self._epoch_start = None
         if self.delete_checkpoint:
             self.path.unlink(missing_ok=True)
+            if self.backup_dir.is_dir() and not any(self.backup_dir.iterdir()):
+                self.backup_dir.rmdir()
 
 
 def _kept(state: dict[str, Any], arrays: dict[str, Any]) -> Any:

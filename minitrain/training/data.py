@@ -142,10 +142,11 @@ def leaves_of(value: Any, name: str) -> tuple[Any, list[tuple[Any, str]]]:
     if value is ABSENT:
         return ABSENT, []
     if isinstance(value, (list, tuple)) and any(each is None for each in value):
-        value = type(value)(ABSENT if each is None else each for each in value)
+        value = nest.with_children(value, [ABSENT if each is None else each for each in value])
     if isinstance(value, (list, tuple)) and value and all(each is ABSENT or _is_array(each) for each in value):
         listed = [leaves_of(each, f"{name}[{place}]") for place, each in enumerate(value)]
-        return type(value)(part[0] for part in listed), [leaf for part in listed for leaf in part[1]]
+        places = nest.with_children(value, [part[0] for part in listed])
+        return places, [leaf for part in listed for leaf in part[1]]
     return None, [(value, name)]
 
 
@@ -301,7 +302,7 @@ def _packed(structure: Any, leaves: Iterator[Array]) -> Any:
         made = {key: _packed(structure[key], leaves) for key in sorted(structure)}
         return {key: made[key] for key in structure}
     if isinstance(structure, (list, tuple)):
-        return type(structure)(_packed(each, leaves) for each in structure)
+        return nest.with_children(structure, [_packed(each, leaves) for each in structure])
     return next(leaves)
 
 
@@ -349,6 +350,8 @@ class Stream:
 
     def __iter__(self) -> Iterator[Batch]:
         source = self.source
+        if hasattr(source, "on_epoch_begin"):
+            source.on_epoch_begin()
         by_number = (
             hasattr(source, "__getitem__") and hasattr(source, "__len__") and not isinstance(source, (list, tuple))
         )

@@ -6,6 +6,7 @@ place or by name, and spread over the outputs at the first batch, when these are
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -82,6 +83,21 @@ class Outputs:
         if names is None and isinstance(y_pred, dict):
             names = sorted(y_pred)
         self.names: list[str] | None = names if names is not None and len(names) == self.count else None
+        self.is_deep = nest.is_nested(y_pred) and any(map(nest.is_nested, nest.children(y_pred)))
+        self.structure: Any = nest.map_structure(lambda each: None, y_pred) if self.is_deep else None
+
+    @property
+    def titles(self) -> list[str] | None:
+        """The outputs' names, where they lie deeper than one level with the keys of dicts that lead to them."""
+        if self.names is None or not self.is_deep:
+            return self.names
+        return _titles(self.structure, iter(self.names))
+
+    def is_alike(self, given: Any) -> bool:
+        """Whether what is given follows outputs that lie deeper than one level."""
+        if isinstance(self.structure, dict):
+            return isinstance(given, dict) and given.keys() <= self.structure.keys()
+        return self.is_deep and isinstance(given, (list, tuple)) and len(given) == len(self.structure)
 
     def place(self, name: Any, what: str) -> int:
         """The place of an output by its name. Raises InvalidArgumentError with the names that there are."""
@@ -98,6 +114,8 @@ class Outputs:
 
         `lists_are_values`: a list is the value for a single output, as metrics are.
         """
+        if self.is_alike(given):
+            return _along(self.structure, given, what)
         if isinstance(given, dict):
             found: list[Any] = [None] * self.count
             for name, each in given.items():
@@ -119,9 +137,13 @@ class Outputs:
         """Targets or weights of each output, in order."""
         if self.count == 1 and not isinstance(values, (dict, list, tuple)):
             return [values]
+        if self.is_alike(values):
+            return _along(self.structure, values, what)
         if isinstance(values, dict):
             if self.names is None:
                 raise InvalidArgumentError(f"`{what}` is given by name, and the model's outputs have none.")
+            for name in values:
+                self.place(name, what)
             return [values.get(each) for each in self.names]
         if isinstance(values, (list, tuple)):
             flat = nest.flatten(values)
@@ -131,6 +153,34 @@ class Outputs:
         if what == "sample_weight":
             return [values] * self.count
         raise ShapeError(f"The model has {self.count} outputs; `{what}` must be a list or a dict of as many arrays.")
+
+
+def _along(structure: Any, given: Any, what: str) -> list[Any]:
+    """What `given` holds for each leaf of a structure; what is no container of its kind is for all leaves below."""
+    if not nest.is_nested(structure):
+        return [given]
+    parts = [given] * len(structure)
+    if isinstance(structure, dict) and isinstance(given, dict):
+        unknown = given.keys() - structure.keys()
+        if unknown:
+            raise InvalidArgumentError(f"`{what}` holds {sorted(unknown)}, and the outputs {sorted(structure)}.")
+        parts = [given.get(key) for key in sorted(structure)]
+    elif isinstance(structure, (list, tuple)) and isinstance(given, (list, tuple)) and len(given) == len(structure):
+        parts = list(given)
+    return [
+        leaf for below, part in zip(nest.children(structure), parts, strict=True) for leaf in _along(below, part, what)
+    ]
+
+
+def _titles(structure: Any, names: Iterator[str], above: str = "", key: Any = None) -> list[str]:
+    """Each leaf's key in its dict, or else its name, after the keys above it: "a/b"."""
+    if not nest.is_nested(structure):
+        name = next(names)
+        return [f"{above}{name if key is None else key}"]
+    above = above if key is None else f"{above}{key}/"
+    keys = sorted(structure) if isinstance(structure, dict) else [None] * len(structure)
+    below = zip(nest.children(structure), keys, strict=True)
+    return [title for each, its_key in below for title in _titles(each, names, above, its_key)]
 
 
 class Objective:
@@ -155,13 +205,13 @@ class Objective:
         """Spread the losses over the outputs of this prediction."""
         self.outputs = outputs = Outputs(y_pred, self.names)
         made = self._structure
-        self.losses = outputs.spread(made, "loss")
+        self.losses = [_alone(each) for each in outputs.spread(made, "loss")]
         self.weights = outputs.spread(self.weights_given, "loss_weights")
         self.labels = []
         if outputs.count > 1 and sum(each is not None for each in self.losses) > 1:
-            given = outputs.spread(self.given, "loss")
+            given, titles = outputs.spread(self.given, "loss"), outputs.titles
             for place, loss in enumerate(self.losses):
-                name = outputs.names[place] if outputs.names is not None else _called(given[place], loss)
+                name = titles[place] if titles is not None else _called(given[place], loss)
                 while f"{name}_loss" in self.labels:
                     name += "_1"
                 self.labels.append(f"{name}_loss" if loss is not None else "")
@@ -210,7 +260,18 @@ class Objective:
                 )
 
 
+def _alone(loss: Any) -> Any:
+    """The loss of an output, which may stand in a list of one."""
+    if not isinstance(loss, (list, tuple)):
+        return loss
+    if len(loss) != 1:
+        raise InvalidArgumentError(f"An output has one loss, received {len(loss)} of them: {loss!r}.")
+    return loss[0]
+
+
 def _called(given: Any, loss: Any) -> str:
+    if isinstance(given, (list, tuple)):
+        given = given[0]
     return given if isinstance(given, str) else str(getattr(loss, "name", "output"))
 
 

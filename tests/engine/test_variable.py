@@ -217,3 +217,14 @@ def test_options_of_distribution_mean_nothing():
         validate_shape=False,
     )
     assert bool(v.is_initialized())
+
+
+def test_a_variable_starts_with_an_initializer_as_in_keras():
+    given = {"ones": (2,), mt.initializers.Constant(1.0): (2,), (lambda shape, dtype: np.ones(shape)): [2]}
+    for initializer, shape in given.items():
+        variable = mt.Variable(initializer=initializer, shape=shape, dtype="float16", autocast=False)
+        assert variable.dtype == "float16"
+        np.testing.assert_array_equal(variable, [1.0, 1.0])
+    assert float(mt.Variable(initializer=5.0)) == 5
+    with pytest.raises(ValueError, match="Unknown initializer"):
+        mt.Variable(initializer="onse", shape=())

@@ -865,3 +865,27 @@ def test_the_input_may_come_by_keyword_and_must_come():
             return 1.0 if inputs is None else inputs
 
     assert Optional()() == 1.0
+
+
+def test_axes_and_data_formats_that_cannot_be_are_refused():
+    with pytest.raises(TypeError, match="Invalid value for `axis` argument"):
+        layers.UnitNormalization(axis={"axis": -1})
+    for make in (layers.Flatten, layers.UpSampling2D, layers.ZeroPadding2D, layers.UpSampling3D):
+        with pytest.raises(ValueError, match="`data_format` must be 'channels_last' or 'channels_first'"):
+            make(data_format="channels_middle")
+    for axis in (3, -4, [1, 3]):
+        with pytest.raises(IndexError, match="`axis` must lie between -3 and 2"):
+            layers.LayerNormalization(axis=axis)(np.ones((2, 3, 4)))
+    with pytest.raises(ValueError, match="must be sorted"):
+        layers.Discretization(bin_boundaries=[2.0, 1.0])
+
+
+def test_what_has_no_mask_counts_as_a_whole_where_masked_inputs_are_joined():
+    x, y = np.ones((2, 4, 3), "float32"), np.ones((2, 4, 3), "float32")
+    mask = np.array([[True, True, False, False], [True, False, False, False]])
+    steps = layers.Concatenate(axis=1).compute_mask([x, y], [mask, None])
+    np.testing.assert_array_equal(steps, np.concatenate([mask, np.ones((2, 4), bool)], 1))
+    features = layers.Concatenate()
+    np.testing.assert_array_equal(features.compute_mask([x, y], [mask, ~mask]), np.ones((2, 4), bool))
+    np.testing.assert_array_equal(features.compute_mask([x, y], [mask, mask & False]), mask)
+    assert features.compute_mask([x, y], [None, None]) is None

@@ -1,5 +1,7 @@
 """What scripts and guides written for Keras do: names, results and errors that they count on."""
 
+import collections
+
 import numpy as np
 import pytest
 from minitrain.keras import layers
@@ -262,3 +264,245 @@ def test_mistakes_in_models_are_value_errors():
         made.add(len)
     with pytest.raises(ValueError, match="no layers"):
         keras.Sequential()(X)
+
+
+def nested_outputs():
+    x = keras.Input((3,))
+    a, b, c = (layers.Dense(1, name=name)(x) for name in "abc")
+    return keras.Model(x, {"pair": (a, b), "below": {"key": c}, "single": (c,)})
+
+
+def test_losses_metrics_and_targets_follow_outputs_that_lie_deeper():
+    made = nested_outputs()
+    losses = {"pair": ("mse", "mae"), "below": {"key": "mse"}, "single": ["mse"]}
+    made.compile("sgd", losses, metrics={"pair": (["mse"], ["mae"]), "below": {"key": ["mae"]}})
+    y = {"pair": (Y, Y), "below": {"key": Y}, "single": (Y,)}
+    found = made.evaluate(X, y, verbose=0, return_dict=True)
+    assert set(found) == {
+        *("loss", "pair/a_loss", "pair/b_loss", "below/key_loss", "single/c_loss"),
+        *("a_mse", "b_mae", "c_mae"),
+    }
+    assert found["pair/a_loss"] == pytest.approx(found["a_mse"], rel=1e-6)
+    assert set(made.fit(X, y, verbose=0).history) == set(found)
+    made.compile("sgd", losses | {"below": {"other": "mse"}})
+    with pytest.raises(ValueError, match="'other'"):
+        made.fit(X, y, verbose=0)
+
+
+def test_outputs_targets_and_inputs_may_be_named_tuples():
+    Pair = collections.namedtuple("Pair", ["one", "two"])
+    x = keras.Input((3,))
+    made = keras.Model(x, Pair(layers.Dense(1, name="p")(x), layers.Dense(1, name="q")(x)))
+    made.compile("sgd", Pair("mse", "mae"), metrics=Pair(["mae"], ["mse"]))
+    assert set(made.fit(X, Pair(Y, Y), verbose=0).history) == {"loss", "p_loss", "q_loss", "p_mae", "q_mse"}
+    assert type(made.predict(X, verbose=0)) is Pair
+
+    class Sum(layers.Layer):
+        def call(self, pair):
+            return pair.one + pair.two
+
+    np.testing.assert_array_equal(Sum()(Pair(X, X)), 2 * X)
+
+
+def test_the_loss_of_an_output_may_stand_in_a_list_of_one():
+    x = keras.Input((3,))
+    made = keras.Model(x, [layers.Dense(1, name="p")(x), layers.Dense(1, name="q")(x)])
+    for loss in (["mse", ["mae"]], {"p": ["mse"], "q": "mae"}):
+        made.compile("sgd", loss)
+        assert set(made.fit(X, [Y, Y], verbose=0).history) == {"loss", "p_loss", "q_loss"}
+    made.compile("sgd", ["mse", ["mae", "mse"]])
+    with pytest.raises(ValueError, match="one loss"):
+        made.fit(X, [Y, Y], verbose=0)
+
+
+def test_targets_under_a_name_of_no_output_are_refused():
+    x = keras.Input((3,))
+    made = keras.Model(x, [layers.Dense(1, name="p")(x), layers.Dense(1, name="q")(x)])
+    made.compile("sgd", "mse")
+    with pytest.raises(ValueError, match=r"`y` names the output 'r'; the model's outputs are 'p', 'q'"):
+        made.fit(X, {"p": Y, "r": Y}, verbose=0)
+
+
+def test_a_compute_loss_of_ones_own_may_compare_more_than_the_outputs():
+    class Twice(keras.Model):
+        def compute_loss(self, x, y, y_pred, sample_weight=None, **options):
+            return super().compute_loss(x, y, [y_pred, y_pred], sample_weight, **options)
+
+    x = keras.Input((3,))
+    made = Twice(x, layers.Dense(1)(x))
+    made.compile("sgd", ["mse", "mae"])
+    assert set(made.fit(X, (Y, Y), verbose=0).history) == {"loss", "mse_loss", "mae_loss"}
+
+
+def test_training_is_by_default_what_the_outer_layer_says_by_default():
+    seen = []
+
+    class Inner(layers.Layer):
+        def call(self, x, training=False):
+            seen.append(training)
+            return x
+
+    class Outer(layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.inner = Inner()
+
+        def call(self, x, training=True):
+            return self.inner(x)
+
+    outer = Outer()
+    outer(X)
+    outer(X, training=False)
+    assert seen[-2:] == [True, False]
+
+
+def test_an_open_axis_may_be_cropped_and_indexed_far_down():
+    x = keras.Input((None, 3))
+    assert layers.Cropping1D((2, 3))(x).shape == (None, None, 3)
+    made = keras.Model(x, x[:, 10] + layers.Cropping1D(5)(x)[:, 0])
+    data = np.arange(72.0, dtype="float32").reshape(2, 12, 3)
+    np.testing.assert_array_equal(made.predict(data, verbose=0), data[:, 10] + data[:, 5])
+    with pytest.raises(ValueError, match="Cropping1D"):
+        layers.Cropping1D((2, 3))(keras.Input((4, 3)))
+
+
+def test_an_optional_input_may_be_none():
+    class Plus(layers.Layer):
+        def call(self, a, b=None):
+            return a if b is None else a + b
+
+    a, b = keras.Input((3,)), keras.Input((3,), optional=True)
+    made = keras.Model([a, b], Plus()(a, b))
+    with keras.utils.custom_object_scope({"Plus": Plus}):
+        twin = keras.Model.from_config(made.get_config())
+    for each in (made, twin, keras.models.clone_model(made)):
+        np.testing.assert_array_equal(each([X, None]), X)
+        np.testing.assert_array_equal(each([X, X]), 2 * X)
+
+
+def test_clones_are_drawn_by_a_function_of_ones_own():
+    x = keras.Input((3,))
+    made = keras.Model(x, layers.Dense(2)(x))
+    twin = keras.models.clone_model(
+        made,
+        clone_function=lambda layer: layer,
+        call_function=lambda layer, *args, **options: layer(*args, **options) + 1.0,
+    )
+    np.testing.assert_array_equal(twin(X), made(X) + 1.0)
+
+
+def test_layers_of_ones_own_are_cloned_without_being_registered():
+    class Doubled(layers.Layer):
+        def call(self, x):
+            return 2.0 * x
+
+    x = keras.Input((3,))
+    inner = keras.Sequential([keras.Input((3,)), Doubled()])
+    for made in (inner, keras.Model(x, inner(Doubled()(x)))):
+        twin = keras.models.clone_model(made)
+        np.testing.assert_array_equal(twin(X), made(X))
+
+
+def test_a_model_has_no_metrics_before_compile():
+    made = keras.Sequential([keras.Input((3,)), layers.Dense(1)])
+    assert made.metrics == made.metrics_names == []
+    made.compile("sgd", "mse")
+    assert [each.name for each in made.metrics] == made.metrics_names == ["loss"]
+
+
+def test_the_backend_knows_dtypes():
+    backend = keras.backend
+    names = [backend.standardize_dtype(each) for each in ("float16", np.dtype("int8"), bool, None, X.dtype, "string")]
+    assert names == ["float16", "int8", "bool", "float32", "float32", "string"]
+    assert backend.is_float_dtype("float64")
+    assert backend.is_int_dtype(np.uint8)
+    assert not backend.is_int_dtype("bool")
+    assert backend.is_keras_tensor(keras.Input((2,)))
+    pairs = {("bool", "uint8"): "uint8", ("int8", "uint8"): "int16", (int, "bool"): "int32", (float, int): "float32"}
+    for pair, expected in pairs.items():
+        assert backend.result_type(*pair) == expected
+    with pytest.raises(ValueError, match="at least one"):
+        backend.result_type()
+    assert backend.backend() == "minitrain"
+    assert backend.image_data_format() == "channels_last"
+
+
+def test_a_dataset_by_number_is_told_of_the_beginning_and_end_of_every_epoch():
+    told = []
+
+    class Rows(keras.utils.PyDataset):
+        def __len__(self):
+            return 2
+
+        def __getitem__(self, place):
+            told.append("batch")
+            return X[place::2], Y[place::2]
+
+        def on_epoch_begin(self):
+            told.append("begin")
+
+        def on_epoch_end(self):
+            told.append("end")
+
+    model().fit(Rows(), epochs=2, verbose=0)
+    assert told == ["begin", "batch", "batch", "end"] * 2
+
+
+def test_a_metric_keeps_the_metrics_in_its_lists_and_dicts():
+    class Several(keras.metrics.Metric):
+        def __init__(self):
+            super().__init__()
+            self.listed = [keras.metrics.Mean()]
+            self.named = {"sum": keras.metrics.Sum()}
+
+        def update_state(self, x):
+            self.listed[0].update_state(x)
+            self.named["sum"].update_state(x)
+
+        def result(self):
+            return self.listed[0].result() + self.named["sum"].result()
+
+    metric = Several()
+    metric.update_state([1.0, 3.0])
+    assert float(metric.result()) == 6
+    assert len(metric.variables) == 3
+    metric.reset_state()
+    assert float(metric.result()) == 0
+
+
+def test_symbolic_tensors_have_no_truth_and_change_their_shape():
+    x = keras.KerasTensor((2, 1, 6))
+    with pytest.raises(TypeError, match="cannot be used as a boolean"):
+        bool(x)
+    assert x.reshape((3, -1)).shape == (3, 4)
+    assert x.squeeze(1).shape == x.squeeze().shape == (2, 6)
+
+
+def test_a_compute_loss_of_ones_own_need_not_take_training():
+    class Own(keras.Sequential):
+        def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None):
+            return 2.0 * super().compute_loss(x, y, y_pred, sample_weight)
+
+    own, usual = model(Own), model()
+    own.set_weights(usual.get_weights())
+    assert own.evaluate(X, Y, verbose=0) == pytest.approx(2 * usual.evaluate(X, Y, verbose=0), rel=1e-6)
+    assert list(own.fit(X, Y, verbose=0).history) == ["loss"]
+
+
+def test_the_batch_size_of_an_input_is_none_that_data_must_have():
+    x = keras.Input((3,), batch_size=2)
+    made = keras.Model(x, layers.Dense(1)(x))
+    assert made.output_shape == (2, 1)
+    assert made.predict(X, verbose=0).shape == (16, 1)
+    with pytest.raises(ValueError, match="expects data of shape"):
+        made(np.ones((2, 4)))
+
+
+def test_a_sequential_takes_its_one_input_in_a_list_and_by_name():
+    made = keras.Sequential([keras.Input((3,), name="rows"), layers.Dense(1)])
+    made.compile("sgd", "mse")
+    for x in ([X], (X,), {"rows": X}):
+        assert list(made.fit(x, [Y], verbose=0).history) == ["loss"]
+        np.testing.assert_allclose(made.predict(x, verbose=0), made(X), rtol=1e-6)
+    with pytest.raises(ValueError, match="1 inputs"):
+        made.predict([X, X], verbose=0)

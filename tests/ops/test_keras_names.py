@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import minitrain as mt
+from minitrain import ops
 
 X = np.array([[0.3, -1.2, 2.1], [-0.4, 1.7, -0.6]])
 POSITIVE = np.abs(X)
@@ -318,3 +319,54 @@ def test_attention_is_the_softmax_of_the_products():
 )
 def test_symbolic_tensors_pass_through(f, shape):
     assert f(mt.keras.Input((3, 4))).shape == shape
+
+
+def test_open_axes_take_the_sizes_that_they_broadcast_to():
+    x, y, z = mt.KerasTensor((None, 3)), mt.KerasTensor((2, None)), mt.KerasTensor((2, 3))
+    for operation in (ops.add, ops.maximum, ops.less, ops.arctan2, ops.logaddexp2):
+        assert operation(x, y).shape == operation(x, z).shape == operation(x, np.ones((2, 3))).shape == (2, 3)
+        assert operation(x, x).shape == operation(x, 2).shape == (None, 3)
+        with pytest.raises(ValueError, match=r"\(2, 3\) and \(2, 4\)"):
+            operation(z, mt.KerasTensor((2, 4)))
+    whole = mt.KerasTensor((None, 3), "int32")
+    assert ops.mod(whole, whole).shape == ops.floor_divide(whole, mt.KerasTensor((1, 3), "int32")).shape == (None, 3)
+
+
+def test_extremes_of_booleans_are_booleans():
+    x = np.array([[True, False], [True, True]])
+    for operation, expected in ((ops.max, [True, True]), (ops.min, [True, False])):
+        found = operation(x, axis=0)
+        assert found.dtype == "bool"
+        assert found.numpy().tolist() == expected
+
+
+def test_integers_do_not_widen_floats_nor_become_float64():
+    half, whole = ops.ones((2,), "float16"), ops.ones((2,), "int32")
+    for operation in (ops.ldexp, ops.logaddexp2, ops.divide_no_nan):
+        assert operation(half, whole).dtype == "float16"
+    assert ops.divide_no_nan(whole, whole).dtype == "float32"
+    assert ops.floor_divide(whole > 0, whole > 0).dtype == "int8"
+    assert float(ops.tensordot(np.ones((2, 3)), np.ones((2, 3)))) == 6
+
+
+def test_open_axes_take_the_sizes_that_an_operation_asks_for():
+    x, square = mt.KerasTensor((None, 3)), mt.KerasTensor((None, 3, 3))
+    assert ops.reshape(x, (3, 2)).shape == (3, 2)
+    assert ops.reshape(x, (3, -1)).shape == (3, None)
+    assert ops.broadcast_to(x, (2, 3, 3)).shape == (2, 3, 3)
+    assert [each.shape for each in ops.split(x, 2)] == [(None, 3)] * 2
+    assert ops.matmul(mt.KerasTensor((2, None)), mt.KerasTensor((3, 4))).shape == (2, 4)
+    for operation in (ops.inv, ops.cholesky):
+        assert operation(square).shape == (None, 3, 3)
+    assert ops.det(square).shape == (None,)
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [((3,), (3,)), ((2, 3), (3,)), ((3,), (4, 3, 2)), ((2, 3), (4, 3, 2)), ((2, 5, 3), (2, 3, 4)), ((), (2,))],
+)
+def test_dot_is_numpys(a, b):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=a), rng.normal(size=b)
+    np.testing.assert_allclose(ops.dot(x, y), np.dot(x, y))
+    np.testing.assert_allclose(np.dot(mt.constant(x), y), np.dot(x, y))

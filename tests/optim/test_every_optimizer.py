@@ -376,6 +376,16 @@ def test_learning_rates_of_every_kind():
     run(scheduled, made, 2)
     assert float(scheduled.learning_rate) == 0.25
     assert scheduled.iterations.numpy() == 2
+    with pytest.raises(TypeError, match="created with a `LearningRateSchedule`"):
+        scheduled.learning_rate = 0.1
+    scheduled.learning_rate = optim.schedules.InverseTimeDecay(0.5, 1, 0.5)
+    assert float(scheduled.learning_rate) == 0.25
+
+
+def test_no_gradients_are_no_step():
+    optimizer = optim.SGD()
+    optimizer.apply([])
+    assert int(optimizer.iterations) == 0
 
 
 def test_weight_decay_spares_what_is_excluded():

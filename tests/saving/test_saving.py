@@ -779,8 +779,9 @@ def test_files_of_keras_are_refused_with_advice(tmp_path):
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
     for load in (load_model, small().load_weights):
-        with pytest.raises(FileNotFoundError, match=r"nothing\.minitrain"):
-            load(tmp_path / "nothing.minitrain")
+        for kind in (FileNotFoundError, ValueError):
+            with pytest.raises(kind, match=r"nothing\.minitrain"):
+                load(tmp_path / "nothing.minitrain")
 
 
 def test_classes_are_found_by_name_and_never_imported(plain):
@@ -918,3 +919,35 @@ def test_serialized_objects_have_the_form_of_keras_and_strangers_are_refused():
             saving.serialize_keras_object(stranger)
     with pytest.raises(TypeError, match="Could not locate"):
         saving.deserialize_keras_object({"class_name": "Nobody", "config": {}})
+
+
+def test_layers_that_were_arguments_come_back_where_get_config_is_left_to_us(tmp_path):
+    class Around(layers.Layer):
+        def __init__(self, first, others=(), start="zeros", **kwargs):
+            super().__init__(**kwargs)
+            self.first, self.others = first, list(others)
+            self.start = mt.initializers.get(start)
+
+        def call(self, x):
+            for each in (self.first, *self.others):
+                x = each(x)
+            return x
+
+    class Net(mt.Model):
+        def __init__(self, around, **kwargs):
+            super().__init__(**kwargs)
+            self.around = around
+
+        def call(self, x):
+            return self.around(x)
+
+    def around():
+        return Around(layers.Dense(3), [layers.Dense(2), Around(layers.Dense(1), start="ones")])
+
+    x = np.ones((2, 4), "float32")
+    for number, model in enumerate((mt.Sequential([mt.Input((4,)), around()]), Net(around()))):
+        before = model(x)
+        path = tmp_path / f"{number}.minitrain"
+        model.save(path)
+        again = load_model(path, custom_objects={"Around": Around, "Net": Net})
+        np.testing.assert_array_equal(again(x), before)

@@ -206,6 +206,36 @@ def test_mistakes_in_checkpoints_are_named(tmp_path):
         assert callbacks.ModelCheckpoint("m", mode="most").mode == "auto"
     with pytest.raises(ValueError, match="`backup_dir`"):
         callbacks.BackupAndRestore("")
+    with pytest.raises(ValueError, match="`backup_dir`"):
+        callbacks.BackupAndRestore(None)
+    with pytest.raises(KeyError, match="Failed to format this callback filepath"):
+        fit(small(), callbacks.ModelCheckpoint(tmp_path / "{val_los}.minitrain"))
+
+
+def test_a_backup_takes_its_directory_along_where_nothing_else_is_in_it(tmp_path):
+    for names in ([], ["mine"]):
+        folder = tmp_path / f"holds {len(names)}"
+        folder.mkdir()
+        for each in names:
+            (folder / each).touch()
+        fit(small(), callbacks.BackupAndRestore(folder))
+        assert [each.name for each in folder.glob("*")] == names
+        assert folder.exists() == bool(names)
+
+
+def test_hooks_may_use_what_else_a_lambda_callback_is_given():
+    called = []
+    callback = callbacks.LambdaCallback(on_train_begin=lambda logs: callback.mine("begin"), mine=called.append)
+    fit(small(), callback)
+    assert called == ["begin"]
+    with pytest.raises(ValueError, match="'on_epoch_and'"):
+        callbacks.LambdaCallback(on_epoch_and=print)
+
+
+def test_a_plateau_ends_at_the_least_rate_although_it_is_kept_in_float32():
+    callback = callbacks.ReduceLROnPlateau("score", patience=1, factor=0.1, mode="min", min_lr=0.0005)
+    fit(small(), Scripted(1, 1, 1, 1, 1), callback, epochs=5)
+    assert callback.wait == 2
 
 
 # --------------------------------------------------------------------------------------------------------------- backup

@@ -19,12 +19,12 @@ from minitrain.engine.trail import STATE, Record, check_finite
 __all__ = ["reach", "walk"]
 
 
-def reach(records: Iterable[Record], starts: Iterable[int]) -> set[int]:
+def reach(records: Sequence[Record], starts: Iterable[int]) -> set[int]:
     """The ids of the Tensors that depend differentiably on Tensors with the ids `starts`, these included."""
     return _downstream(records, starts)[0]
 
 
-def _downstream(records: Iterable[Record], starts: Iterable[int]) -> tuple[set[int], list[Record], set[int]]:
+def _downstream(records: Sequence[Record], starts: Iterable[int]) -> tuple[set[int], Sequence[Record], set[int]]:
     """What depends differentiably on the starts: ids of Tensors, the records that made them, starts that are outputs.
 
     The most frequent shapes of a record are written out: this loop runs over every record of every gradient.
@@ -59,6 +59,19 @@ def _downstream(records: Iterable[Record], starts: Iterable[int]) -> tuple[set[i
     return reached, path, again
 
 
+def _outputs(records: Sequence[Record], starts: Iterable[int]) -> tuple[set[int], Sequence[Record], set[int]]:
+    """What `_downstream` gives, where all records lie downstream."""
+    made: set[int] = set()
+    for record in records:
+        output = record[3]
+        if type(output) is tuple:
+            made.update(map(id, output))
+        else:
+            made.add(id(output))
+    sources = set(starts)
+    return made | sources, records, made & sources
+
+
 def walk(
     records: Sequence[Record],
     cotangents: dict[int, Any],
@@ -66,13 +79,14 @@ def walk(
     *,
     recorded: bool,
     lead: int = 0,
+    is_all: bool = False,
 ) -> None:
     """Carry cotangents backwards: those of the `sources` end up in `cotangents`, save for unconnected ones.
 
     `cotangents` maps the id of a target to an ndarray, or to a Tensor if `recorded`. Only what lies between the
-    sources and the targets is computed.
+    sources and the targets is computed. `is_all` says that no record needs to be looked at to know what that is.
     """
-    reached, path, kept = _downstream(records, sources)
+    reached, path, kept = (_outputs if is_all else _downstream)(records, sources)
     checking = STATE.checking
     xp = ops if recorded else kernels
     add = xp.add
@@ -80,16 +94,30 @@ def walk(
     for record in reversed(path):
         primitive, inputs, params, output = record
         rules: Any = primitive.rules
-        if checking or rules is None or len(rules) > 2 or type(output) is tuple:
+        if checking or type(output) is tuple or (rules is not None and len(rules) > 2):
             step = _checked_step if checking else _step
             step(xp, record, cotangents, reached, kept, recorded, lead)
             continue
-        # Rules of one or two inputs, written out: a third of the time of the general step.
+        # Joint rules and those of one or two inputs, written out: a third of the time of the general step.
         key = id(output)
         g = get(key) if key in kept else pop(key, None)
         if g is None:
             continue
         out = output if recorded else output._array
+        if rules is None:
+            if primitive.joint is None:
+                continue
+            wanted = [id(x) in reached for x in inputs]
+            values = inputs if recorded else [x._array for x in inputs]
+            results = primitive.joint(xp, g, wanted, out, *values, **params)
+            for x, is_wanted, result in zip(inputs, wanted, results, strict=True):
+                if is_wanted and result is not None:
+                    if (result._array if recorded else result).shape != (shape := x._array.shape):
+                        result = sum_to(xp, result, shape, lead)
+                    key = id(x)
+                    held = get(key)
+                    cotangents[key] = result if held is None else add(held, result)
+            continue
         if len(inputs) == 1:
             (x,) = inputs
             result = rules[0](xp, g, out, x if recorded else x._array, **params)

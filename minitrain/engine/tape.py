@@ -176,10 +176,17 @@ class GradientTape:
         self._watch_snapshot(variable, snapshot)
 
     def _watch_snapshot(self, variable: Variable, snapshot: Tensor) -> None:
-        assert self._trail is not None
+        trail: Any = self._trail
         self._watched[id(snapshot)] = snapshot
-        self._snapshots.setdefault(id(variable), []).append(snapshot)
-        self._trail.mark(snapshot)
+        held = self._snapshots.get(id(variable))
+        if held is None:
+            self._snapshots[id(variable)] = [snapshot]
+        else:
+            held.append(snapshot)
+        if snapshot._token is None:
+            snapshot._token = trail.token
+        else:
+            trail.mark(snapshot)
 
     def watched_variables(self) -> tuple[Variable, ...]:
         """The variables watched so far, in the order in which they were first read."""
@@ -214,11 +221,9 @@ class GradientTape:
         self._release()
         if zeros:
             found = [_zeros_like(each) if g is None else g for each, g in zip(flat, found, strict=True)]
-        if isinstance(sources, TensorLike):
-            return found[0]
-        if type(sources) is list and len(sources) == len(found) and not any(nest.is_nested(each) for each in sources):
+        if flat is sources:
             return found
-        return nest.pack_sequence_as(sources, found)
+        return found[0] if isinstance(sources, TensorLike) else nest.pack_sequence_as(sources, found)
 
     def jacobian(
         self,
@@ -360,7 +365,9 @@ class GradientTape:
                 held = cotangents.get(id(each))
                 value = seed if recorded else seed._array
                 cotangents[id(each)] = value if held is None else held + value
-        walk(records, cotangents, keys, recorded=recorded, lead=lead)
+        # Where all that is watched is asked for, all that was recorded lies between, but for what other tapes watch.
+        is_all = len(keys) == len(self._watched) and keys == self._watched.keys()
+        walk(records, cotangents, keys, recorded=recorded, lead=lead, is_all=is_all)
         answers: list[Tensor | None] = []
         for place, source in enumerate(sources):
             total = None
@@ -418,6 +425,12 @@ class GradientTape:
 
     @staticmethod
     def _as_sources(sources: Any) -> list[Any]:
+        if type(sources) is list:
+            for each in sources:
+                if not isinstance(each, TensorLike):
+                    break
+            else:
+                return sources
         flat = [sources] if isinstance(sources, TensorLike) else nest.flatten(sources)
         for each in flat:
             if not isinstance(each, TensorLike):

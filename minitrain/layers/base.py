@@ -449,7 +449,8 @@ class Layer(Configurable):
             need_spec(self.input_spec, first, self.name)
         if type(first) is not Tensor and holds_symbolic([args, kwargs]):
             return self._draw(args, kwargs)
-        outer, outer_training = CALLS.context, CALLS.training
+        calls = CALLS.__dict__  # this thread's: each look into a thread's state takes as long as three into a dict
+        outer, outer_training = calls.get("context"), calls.get("training")
         training = kwargs.get("training")
         if training is None:
             training = outer_training
@@ -462,7 +463,7 @@ class Layer(Configurable):
         if not self.built:
             self._build_for(args, kwargs)
         context = outer or object()
-        CALLS.context, CALLS.training = context, training
+        calls["context"], calls["training"] = context, training
         if self._loss_context is not context:
             self._losses.clear()
             self.__dict__["_loss_context"] = context
@@ -481,7 +482,7 @@ class Layer(Configurable):
                     # A mean over the batch, as in Keras, so that it does not grow with the batch.
                     self.add_loss(self.activity_regularizer(each) / float(each.shape[0] if each.ndim else 1))
         finally:
-            CALLS.context, CALLS.training = outer, outer_training
+            calls["context"], calls["training"] = outer, outer_training
         return out
 
     def _as_input(self, value: Any) -> Any:
@@ -779,10 +780,7 @@ def _symbolic(shape: Any, dtype: str) -> Any:
 def _mask_of(value: Any) -> Any:
     """The mask on a Tensor, or the list of masks on a list of them; None where there is none."""
     if type(value) is Tensor:
-        try:
-            return value._keras_mask
-        except AttributeError:
-            return None
+        return getattr(value, "_keras_mask", None)
     if isinstance(value, (list, tuple)):
         masks = [_mask_of(each) for each in value]
         return masks if any(each is not None for each in masks) else None

@@ -420,8 +420,8 @@ class Optimizer(Configurable):
             self._average()
         for place in places:
             variable = self._trainable_variables[place]
-            if variable.constraint is not None:
-                variable.assign(as_tensor(variable.constraint(variable)))
+            if variable._constraint is not None:
+                variable.assign(as_tensor(variable._constraint(variable)))
         self._iterations._update(np.add, 1)
 
     def _accepted(self, grads: list[Any], variables: list[Variable]) -> tuple[list[int], list[Array]]:
@@ -470,9 +470,10 @@ class Optimizer(Configurable):
             given = dict(zip(places, self._clip_gradients(arrays), strict=True))
         for group in self._groups:
             packed = self._packs.get(group[0])
-            if packed is not None and all(place in given for place in group) and packed[0].buffer.size <= BLOCK:
+            is_whole = len(given) == len(self._trainable_variables) or all(place in given for place in group)
+            if packed is not None and is_whole and packed[0].buffer.size <= BLOCK:
                 variables, slots = packed
-                flat = np.concatenate([given[place].reshape(-1) for place in group])
+                flat = np.concatenate([given[place] for place in group], axis=None)
                 buffers = [slots[name].writable() for name in self.slot_names]
                 w = variables.writable()
                 self._decay(group, w, rate)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import sqrt
 from typing import Any
 
 import numpy as np
@@ -47,8 +48,9 @@ class Adam(Optimizer):
         return self._memo[1]
 
     def _at(self, rate: Any, step: int, dtype: np.dtype[Any]) -> Any:
-        mass, square_mass = (missing_mass(beta, step, dtype) for beta in (self.beta_1, self.beta_2))
-        return rate * np.sqrt(square_mass) / mass
+        # Python's root of a scalar is NumPy's, and takes a fifth of its time.
+        square_mass = missing_mass(self.beta_2, step, dtype)
+        return rate * dtype.type(sqrt(square_mass)) / missing_mass(self.beta_1, step, dtype)
 
     def emit(self, emitter: Any, step: Any, w: Any, g: Any, slots: list[Any], spare: list[Any]) -> bool:
         if type(self).update is not Adam.update or self.amsgrad:

@@ -31,10 +31,11 @@ STRUCTURE = _Count()
 
 class Walk:
     """What a walk from a layer finds: the layers `below` it, each once and before those below that one, what it and
-    each of these `held`, and their `variables`. The layer keeps its walk, which does not point back to it.
+    each of these `held`, and their `variables`. The layer keeps its walk, which does not point back to it. `metrics` is
+    for those that a model finds on it.
     """
 
-    __slots__ = ("_changes", "_contents", "_switches", "below", "held", "variables")
+    __slots__ = ("_changes", "_contents", "_switches", "below", "held", "metrics", "variables")
 
     def __init__(self, root: Any, kind: type) -> None:
         self._changes, self._switches = STRUCTURE.changes, Changes.count
@@ -54,6 +55,7 @@ class Walk:
         own = [layer._variables_in(held) for layer, held in zip(layers, self.held, strict=True)]
         self.below = layers[1:]
         self.variables = leaves(own, Variable)
+        self.metrics: list[Any] | None = None
 
     def _note(self, values: Iterable[Any]) -> None:
         for each in values:

@@ -254,8 +254,6 @@ class Fleet:
                         groups = groups_of(going, table.batch_size)
                     for group in groups:
                         group.train(table, epoch)
-                        for each in group.members:
-                            each.model._held_metrics = each.model._own_metrics()
                         if held is not None:
                             group.test(held)
                         group.stack.store()
@@ -265,8 +263,6 @@ class Fleet:
         finally:
             for group in groups:
                 group.stack.store()
-            for each in members:
-                each.model._held_metrics = None
         for each in members:
             if each.model.optimizer.use_ema:
                 each.model.optimizer.finalize_variable_values(each.model.trainable_variables)

@@ -55,7 +55,6 @@ class Trainer:
         self.history: History | None = None
         self._compiled = False
         self._compile_config: dict[str, Any] | None = None
-        self._held_metrics: list[Metric] | None = None  # from the end of the first epoch of a fit to its last
         self._loss_tracker = LossTracker()
         self._steps = Steps()
 
@@ -131,14 +130,12 @@ class Trainer:
 
     def _own_metrics(self) -> list[Metric]:
         """Those in the attributes of the model and of its layers, but for layers that are models and keep their own."""
-        if self._held_metrics is not None:
-            return self._held_metrics
-        found: dict[int, Metric] = {}
         walk = self._walk()
-        for layer, held in zip((self, *walk.below), walk.held, strict=True):
-            if layer is self or not isinstance(layer, Trainer):
-                found |= {id(each): each for each in leaves(held, Metric)}
-        return [each for each in found.values() if each is not self._loss_tracker]
+        if walk.metrics is None:
+            layers = zip((self, *walk.below), walk.held, strict=True)
+            own = [held for layer, held in layers if layer is self or not isinstance(layer, Trainer)]
+            walk.metrics = [each for each in leaves(own, Metric) if each is not self._loss_tracker]
+        return walk.metrics
 
     @property
     def metrics_variables(self) -> list[Any]:
@@ -304,7 +301,6 @@ class Trainer:
         if isinstance(batches, Table):
             self._look_at(batches)
         self.stop_training = False
-        self._held_metrics = None
         steps = steps_per_epoch or len(batches) or None
         verbosity = (1 if sys.stderr.isatty() else 2) if verbose == "auto" else int(verbose)
         hooks = CallbackList(
@@ -314,28 +310,24 @@ class Trainer:
         logs: Results = {}
         start, done = hooks.resume(initial_epoch)
         ongoing = Endless(batches) if steps_per_epoch else None
-        try:
-            with threads_for(self._largest_product(batches)):
-                for epoch in range(start, epochs):
-                    if self.stop_training:
-                        break
-                    if not done:
-                        self.reset_metrics()
-                        hooks.call("on_epoch_begin", epoch, {})
-                    source = iter(batches) if ongoing is None else _some(ongoing, steps_per_epoch)
-                    logs = self._train_epoch(source, hooks, epoch, done)
-                    done = 0
-                    self._held_metrics = self._own_metrics()
-                    if validation is not None and _is_due(epoch, validation_freq):
-                        results = self._test_epoch(validation, validation_steps, hooks)
-                        logs.update({f"val_{name}": value for name, value in results.items()})
-                    logs = dict(sorted(logs.items()))
-                    hooks.call("on_epoch_end", epoch, logs)
-                    hooks.back_up(epoch + 1, 0)
-                    if ongoing is not None and ongoing.has_ended:
-                        break
-        finally:
-            self._held_metrics = None
+        with threads_for(self._largest_product(batches)):
+            for epoch in range(start, epochs):
+                if self.stop_training:
+                    break
+                if not done:
+                    self.reset_metrics()
+                    hooks.call("on_epoch_begin", epoch, {})
+                source = iter(batches) if ongoing is None else _some(ongoing, steps_per_epoch)
+                logs = self._train_epoch(source, hooks, epoch, done)
+                done = 0
+                if validation is not None and _is_due(epoch, validation_freq):
+                    results = self._test_epoch(validation, validation_steps, hooks)
+                    logs.update({f"val_{name}": value for name, value in results.items()})
+                logs = dict(sorted(logs.items()))
+                hooks.call("on_epoch_end", epoch, logs)
+                hooks.back_up(epoch + 1, 0)
+                if ongoing is not None and ongoing.has_ended:
+                    break
         if self.optimizer.use_ema:
             self.optimizer.finalize_variable_values(self.trainable_variables)
         hooks.call("on_train_end", logs)
@@ -520,13 +512,21 @@ class Trainer:
         """One step on one batch, and its results."""
         self._need_compiled("train_on_batch")
         self.reset_metrics()
-        return _as_asked(_numbers(self.train_step(self._one_batch(x, y, sample_weight, class_weight))), return_dict)
+        return _as_asked(self._stepped("train", self._one_batch(x, y, sample_weight, class_weight)), return_dict)
 
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
         """The results of one batch."""
         self._need_compiled("test_on_batch")
         self.reset_metrics()
-        return _as_asked(_numbers(self.test_step(self._one_batch(x, y, sample_weight, None))), return_dict)
+        return _as_asked(self._stepped("test", self._one_batch(x, y, sample_weight, None)), return_dict)
+
+    def _stepped(self, kind: str, batch: Any) -> Results:
+        """The results of one step, "train" or "test", by program where that can be."""
+        own, ours = (self.train_step, self._train_on) if kind == "train" else (self.test_step, self._test_on)
+        if getattr(type(self), f"{kind}_step") is not getattr(Trainer, f"{kind}_step") or self._computes_own_metrics():
+            return _numbers(self._steps.run_own(self, kind, own, batch)())
+        self._steps.run(self, kind, ours, batch)
+        return self.get_metrics_result()
 
     def predict_on_batch(self, x: Any) -> Any:
         """The outputs for one batch, as ndarrays."""

@@ -320,3 +320,41 @@ def test_many_small_batches_with_views_of_them():
         return mt.Model(inputs, layers.Dense(1)(layers.Dense(5, activation="relu")(turned)))
 
     trained_alike(pair(made), x, y)
+
+
+def test_batches_given_one_by_one():
+    models = pair(small(), metrics=["mae"])
+    for step in range(12):
+        rows = slice(0, 16 - step % 2)
+        for method in ("train_on_batch", "test_on_batch"):
+            mine, its = (getattr(model, method)(X[rows], Y[rows], return_dict=True) for model in models)
+            assert mine == pytest.approx(its, rel=1e-6)
+    for mine, its in zip(models[0].get_weights(), models[1].get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, its)
+    assert sum(trace.is_ready for trace in models[0]._steps.traces.values()) == 4
+
+
+def test_batches_given_one_by_one_to_a_step_of_ones_own():
+    class Own(mt.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = layers.Dense(3)
+            self.mean = mt.metrics.Mean(name="mean")
+
+        def call(self, x):
+            return self.dense(x)
+
+        def train_step(self, data):
+            x, y = data
+            with mt.GradientTape() as tape:
+                loss = self.compute_loss(x, y, self(x, training=True))
+            variables = self.trainable_variables
+            self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+            self.mean.update_state(loss)
+            return {"mean": self.mean.result()}
+
+    models = pair(Own)
+    for _ in range(6):
+        mine, its = (model.train_on_batch(X[:16], Y[:16], return_dict=True) for model in models)
+        assert mine == pytest.approx(its, rel=1e-6)
+    np.testing.assert_array_equal(models[0].dense.kernel, models[1].dense.kernel)

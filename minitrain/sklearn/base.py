@@ -25,7 +25,7 @@ from minitrain.losses.base import Loss, matched, reduce_weighted
 from minitrain.losses.classification import SparseCategoricalCrossentropy, sparse_categorical_crossentropy
 from minitrain.ops.elementwise import log, maximum, square
 from minitrain.ops.neural import mean_squared_error, sum_of_squares
-from minitrain.ops.random import Generator, get_global_generator, set_global_generator
+from minitrain.ops.random import Generator, get_global_generator
 from minitrain.ops.reduction import reduce_sum
 from minitrain.sklearn.encoding import TableEncoder, is_frame, is_sparse, note_columns, read_column
 from minitrain.training.objective import as_loss
@@ -38,14 +38,17 @@ SEEDS = 2**31 - 1
 
 @contextmanager
 def own_stream(seed: int) -> Iterator[None]:
-    """Within this `with` block minitrain's global stream is one that starts from `seed`."""
+    """Within this `with` block minitrain's global stream starts from `seed`. It stays the same object, which programs
+    hold: with another one `partial_fit` would record its steps each time.
+    """
     with FITTING:
-        outer = get_global_generator()
-        set_global_generator(Generator(seed))
+        stream = get_global_generator()
+        outer = stream.state
+        stream.state = Generator(seed).state
         try:
             yield
         finally:
-            set_global_generator(outer)
+            stream.state = outer
 
 
 # ---------------------------------------------------------------------------------------------------- what is minimised

@@ -335,3 +335,13 @@ def test_classes_of_real_data_are_learned(load):
 def test_numbers_of_real_data_are_learned():
     x, y = load_diabetes(return_X_y=True)
     assert MLPRegressor(max_iter=100, random_state=0).fit(x[::2], y[::2]).score(x[1::2], y[1::2]) > 0.35
+
+
+def test_partial_fit_records_its_step_once(monkeypatch):
+    x, y = np.random.RandomState(0).randn(40, 3), np.arange(40.0)
+    net = MLPRegressor(batch_size=40, random_state=0)
+    for _ in range(3):
+        net.partial_fit(x, y)
+    monkeypatch.setattr(mt.Model, "_train_on", None)  # what a recording calls, and a replay does not
+    net.partial_fit(x, y)
+    assert net.t_ == 160

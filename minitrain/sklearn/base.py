@@ -225,6 +225,8 @@ class NetworkEstimator(BaseEstimator):
         """A checked table as what the network takes, float32 or float64."""
         if self.encoder_ is None:
             return X
+        if type(self.encoder_) is TableEncoder:
+            return self.encoder_.encoded(X)
         found = self.encoder_.transform(X)
         return found.to_numpy() if is_frame(found) else found  # as `set_output` and scikit-learn's settings ask for
 

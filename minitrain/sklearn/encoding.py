@@ -289,7 +289,10 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     def transform(self, X: Any) -> Array:  # noqa: N803
         """The matrix, in float32 where X is, else in float64."""
         check_is_fitted(self)
-        X = self._validated(X, reset=False)  # noqa: N806
+        return self.encoded(self._validated(X, reset=False))
+
+    def encoded(self, X: Any) -> Array:  # noqa: N803
+        """What `transform` gives for a table that an estimator has checked already, as it checks them."""
         if self.is_sparse_ or is_sparse(X):
             return X
         if not is_frame(X):

@@ -223,11 +223,12 @@ class Emitter:
         if statement.primitive.express is not None:
             return cast(str, statement.primitive.express(self, *inputs, **statement.params))
         sign = OPERATORS.get(statement.primitive.kernel)
-        return sign and f" {sign} ".join(map(self._number, inputs))
+        return sign and f" {sign} ".join(map(self._number, statement.inputs))
 
-    def _number(self, slot: Slot) -> str:
-        """A constant without axes as a NumPy scalar; other values as they stand."""
-        is_constant = slot.array is not None and slot.shape == () and not slot.roots
+    def _number(self, number: int) -> str:
+        """A constant without axes as a NumPy scalar; other values, such as weights that change, as they stand."""
+        slot = self.slots[number]
+        is_constant = number in self.recording.constants and slot.shape == ()
         return self.scalar(slot.array, slot.dtype) if is_constant else slot.name
 
     def _without_axes(self, slot: Slot, inputs: list[Slot], out: Slot) -> Slot:

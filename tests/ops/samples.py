@@ -186,9 +186,9 @@ SAMPLES: dict[str, list[Sample]] = {
     "one_hot": [
         Sample(
             (np.array([[0, 2, 5]]),),
-            {"depth": 3, "on_value": np.array(1.0), "off_value": np.array(0.0), "axis": axis, "dtype": F64},
+            {"depth": 3, "on_value": np.array(on), "off_value": np.array(off), "axis": axis, "dtype": F64},
         )
-        for axis in (-1, -3)
+        for axis, on, off in ((-1, 1.0, 0.0), (-3, 1.0, 0.0), (-1, 0.0, -np.inf))
     ],
     # reductions
     "sum": reductions(normal(2, 3, 4)),

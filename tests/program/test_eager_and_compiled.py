@@ -320,3 +320,16 @@ def test_many_small_batches_with_views_of_them():
         return mt.Model(inputs, layers.Dense(1)(layers.Dense(5, activation="relu")(turned)))
 
     trained_alike(pair(made), x, y)
+
+
+def test_models_that_take_text_train_without_a_word():
+    """They cannot be replayed, and there is nothing that the user could do about it."""
+    x = np.array(list("abcd") * 8)[:, None]
+    inputs = mt.Input((1,), dtype="string")
+    places = layers.StringLookup(vocabulary=["a", "b", "c"])(inputs)
+    model = mt.Model(inputs, layers.Dense(1)(layers.Flatten()(layers.Embedding(5, 2)(places))))
+    model.compile("adam", "mse")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for text in (x, x.astype(object)):
+            model.fit(text, np.ones((32, 1)), batch_size=8, verbose=0)

@@ -407,7 +407,7 @@ def _(part, labels, logits):
 @primitive(name="loss_of_classes", mixed=True)
 def _loss_of_classes(labels, shifted, total):
     """The cross-entropy from the parts of a softmax, for labels that are the numbers of classes."""
-    rows = shifted.reshape(-1, shifted.shape[-1])
+    rows = shifted.reshape(labels.size, shifted.shape[-1])
     picked = rows[np.arange(len(rows)), labels.reshape(-1)] - np.log(total).reshape(-1)
     return -picked.reshape(labels.shape)
 

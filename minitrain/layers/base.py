@@ -34,7 +34,6 @@ from minitrain.layers.stateless import need_one_each, standing_in
 from minitrain.layers.walk import HIDDEN, Structure, Walk, held_by, leaves, may_hold
 
 REGISTRY = Registry("layer")
-activations.REGISTRY.fallback = REGISTRY  # a layer may stand for an activation
 NAMES: Counter[str] = Counter()  # how often each default name was given
 
 

@@ -20,7 +20,7 @@ from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 
-from minitrain import activations, constraints, dtype_policies, initializers, nest, regularizers
+from minitrain import constraints, dtype_policies, initializers, nest, regularizers
 from minitrain.configuration import Configurable, Registry, custom_object, snake_case
 from minitrain.dtypes import DTypePolicy, as_dtype
 from minitrain.engine.convert import as_tensor, to_dtype

@@ -81,9 +81,7 @@ def may_hold(value: Any) -> bool:
     """Whether layers, variables or metrics may be in the value of an attribute."""
     holds = HOLDS.get(kind := type(value))
     if holds is None:
-        acts = any(
-            hasattr(kind, each) for each in ("add_weight", "update_state")
-        )  # layers and metrics, by what they do
+        acts = hasattr(kind, "add_weight") or hasattr(kind, "update_state")  # layers and metrics, by what they do
         holds = HOLDS[kind] = acts or issubclass(kind, (Variable, *CONTAINERS))
     return holds
 

@@ -111,7 +111,7 @@ def test_numbers_without_axes_are_scalars():
 
 
 def test_weights_without_axes_are_no_constants():
-    """Variables that an optimizer has packed stand in arrays that are there before the program runs, as constants do."""
+    """Variables that an optimizer has packed stand in arrays that are there before the first run, as constants do."""
 
     def trained(wrap):
         v, w, optimizer = mt.Variable(0.5), mt.Variable(0.7), mt.optimizers.SGD(0.1)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 from minitrain import nn
@@ -20,6 +21,13 @@ from minitrain.ops.indexing import sort
 from minitrain.ops.reduction import _floats
 
 REGISTRY = Registry("activation")
+
+
+def _layers() -> Registry:
+    return import_module("minitrain.layers").base.REGISTRY  # type: ignore[no-any-return]
+
+
+REGISTRY.fallback = _layers  # a layer may stand for an activation; they stand above, and are imported where one does
 
 
 @REGISTRY.register()

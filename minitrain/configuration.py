@@ -169,7 +169,7 @@ class Registry:
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
-        self.fallback: Registry | None = None  # where names are looked for that are not among these
+        self.fallback: Callable[[], Registry] | None = None  # where names are looked for that are not among these
         self.entries: dict[str, Any] = {}
         self.members: list[Any] = []  # each once, whatever the number of its names
 
@@ -191,8 +191,9 @@ class Registry:
         if own is not None:
             return own
         if name not in self.entries:
-            if self.fallback is not None and name in self.fallback.entries:
-                return self.fallback.entries[name]
+            others = {} if self.fallback is None else self.fallback().entries
+            if name in others:
+                return others[name]
             raise InvalidArgumentError(f"Unknown {self.kind}: {name!r}. {nearest_names(name, self.entries)}")
         return self.entries[name]
 

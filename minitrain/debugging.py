@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from minitrain import nest
 from minitrain.dtypes import DType, as_dtype
 from minitrain.engine.convert import as_tensor, operands
 from minitrain.engine.program.record import Call, happen
@@ -221,12 +222,15 @@ def is_numeric_tensor(tensor: Any) -> bool:
 
 def Assert(condition: Any, data: Any, summarize: Any = None, name: str | None = None) -> None:  # noqa: N802  # TensorFlow's
     """Raise InvalidArgumentError with `data` unless the condition holds everywhere."""
+    said = nest.as_list(data)
 
-    def check(array: Any) -> None:
+    def check(array: Any, *arrays: Any) -> None:
         if not np.all(array):
-            raise InvalidArgumentError(f"Expected {condition!r} to be true. Summarized data: {data}")
+            given = iter(arrays)
+            shown = [Tensor(next(given)) if isinstance(each, TensorLike) else each for each in said]
+            raise InvalidArgumentError(f"Expected {Tensor(array)!r} to be true. Summarized data: {shown}")
 
-    happen(Call(check), [as_tensor(condition)])
+    happen(Call(check), [as_tensor(condition), *(each._read() for each in said if isinstance(each, TensorLike))])
 
 
 def assert_near(

@@ -102,6 +102,8 @@ def test_what_stands_on_the_operations_waits_until_it_is_named():
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert {"minitrain.math", "minitrain.engine.tape"} <= {*loaded}
     assert not {"minitrain.layers", "minitrain.losses", "minitrain.metrics", "minitrain.optim"} & {*loaded}
+    code = "import minitrain; print(minitrain.activations.get('LeakyReLU').negative_slope)"  # a layer, by its name
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "0.3\n"
     assert mt.Model is mt.models.Model
     assert {"layers", "Model", "optimizers"} <= {*dir(mt)}
     with pytest.raises(AttributeError, match="nothing"):

@@ -20,7 +20,7 @@ from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 
-from minitrain import activations, constraints, dtype_policies, initializers, nest, regularizers
+from minitrain import constraints, dtype_policies, initializers, nest, regularizers
 from minitrain.configuration import Configurable, Registry, custom_object, snake_case
 from minitrain.dtypes import DTypePolicy, as_dtype
 from minitrain.engine.convert import as_tensor, to_dtype
@@ -31,10 +31,9 @@ from minitrain.engine.variable import Variable
 from minitrain.errors import DTypeError, InvalidArgumentError, NotDrawnError, ShapeError, TapeError
 from minitrain.layers.input_spec import need_spec
 from minitrain.layers.stateless import need_one_each, standing_in
-from minitrain.layers.walk import HIDDEN, STRUCTURE, Walk, held_by, leaves, may_hold
+from minitrain.layers.walk import HIDDEN, Structure, Walk, held_by, leaves, may_hold
 
 REGISTRY = Registry("layer")
-activations.REGISTRY.fallback = REGISTRY  # a layer may stand for an activation
 NAMES: Counter[str] = Counter()  # how often each default name was given
 
 
@@ -130,15 +129,18 @@ class Layer(Configurable):
     _version = 0  # how often an attribute has been set: programs that called this layer hold for one version
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name not in HIDDEN and (may_hold(value) or may_hold(self.__dict__.get(name))):
-            STRUCTURE.changes += 1
+        is_structure = name not in HIDDEN and (may_hold(value) or may_hold(self.__dict__.get(name)))
         object.__setattr__(self, name, value)
+        if is_structure:
+            self.__dict__.pop("_walk_kept", None)  # which holds what stood here
+            Structure.changed()
         if name[0] != "_" and name not in UNSEEN:
             self.__dict__["_version"] = self._version + 1
 
     def __delattr__(self, name: str) -> None:
         object.__delattr__(self, name)
-        STRUCTURE.changes += 1
+        self.__dict__.pop("_walk_kept", None)
+        Structure.changed()
 
     def __init__(
         self,
@@ -297,7 +299,7 @@ class Layer(Configurable):
         if trainable and not self._trainable:
             self._frozen.append(weight)
         self._own.append(weight)
-        STRUCTURE.changes += 1
+        Structure.changed()
         return weight
 
     add_variable = add_weight
@@ -682,6 +684,7 @@ class Layer(Configurable):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
+        Structure.changed()
         self._numpy_dtype = as_dtype(self.dtype).dtype  # the very object: unpickled ones are only equal
 
 

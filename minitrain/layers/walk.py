@@ -14,19 +14,21 @@ from minitrain.engine.trail import Changes
 from minitrain.engine.variable import Variable
 
 HIDDEN = frozenset(  # attributes that no walk looks at; its own is of a type that it does not look at
-    ("_weights", "_frozen", "_losses", "_loss_context", "_made_with", "_nodes", "_compile_config", "_parts")
+    ("_weights", "_frozen", "_losses", "_loss_context", "_made_with", "_nodes", "_compile_config", "_loss_parts")
 )
 CONTAINERS = (dict, list, tuple, set)
 HOLDS: dict[type, bool] = {}  # type of an attribute's value -> whether layers, variables or metrics may be in it
 
 
-class _Count:
-    """How often the structure of some layer has changed."""
+class Structure:
+    """What stands for the structure of all layers as it is now: another object after every change of one."""
 
-    changes = 0
+    mark = object()  # none like another: a count that two threads raise at once may be raised by one
 
-
-STRUCTURE = _Count()
+    @classmethod
+    def changed(cls) -> None:
+        """To be called when a change is done: a walk of another thread in the midst of it does not hold then."""
+        cls.mark = object()
 
 
 class Walk:
@@ -35,10 +37,10 @@ class Walk:
     for those that a model finds on it.
     """
 
-    __slots__ = ("_changes", "_contents", "_switches", "below", "held", "metrics", "variables")
+    __slots__ = ("_contents", "_mark", "_switches", "below", "held", "metrics", "variables")
 
     def __init__(self, root: Any, kind: type) -> None:
-        self._changes, self._switches = STRUCTURE.changes, Changes.count
+        self._mark, self._switches = Structure.mark, Changes.count
         self._contents: list[tuple[Any, list[Any]]] = []  # containers, and what was in them
         self.held: list[list[Any]] = []
         found: dict[int, Any] = {}
@@ -67,7 +69,7 @@ class Walk:
 
     def holds(self) -> bool:
         """Whether nothing has changed since."""
-        if self._changes != STRUCTURE.changes or self._switches != Changes.count:
+        if self._mark is not Structure.mark or self._switches != Changes.count:
             return False
         for container, contents in self._contents:
             if len(container) != len(contents):
@@ -81,9 +83,7 @@ def may_hold(value: Any) -> bool:
     """Whether layers, variables or metrics may be in the value of an attribute."""
     holds = HOLDS.get(kind := type(value))
     if holds is None:
-        acts = any(
-            hasattr(kind, each) for each in ("add_weight", "update_state")
-        )  # layers and metrics, by what they do
+        acts = hasattr(kind, "add_weight") or hasattr(kind, "update_state")  # layers and metrics, by what they do
         holds = HOLDS[kind] = acts or issubclass(kind, (Variable, *CONTAINERS))
     return holds
 

@@ -21,6 +21,7 @@ from minitrain.engine.tensor import Tensor, TensorLike
 from minitrain.errors import DTypeError, InvalidArgumentError
 from minitrain.layers.base import Layer, is_loading
 from minitrain.layers.core import InputLayer, fitted
+from minitrain.layers.preprocessing import looked_up
 
 EXAMPLE_LIMIT = 10_000_000  # elements
 
@@ -144,7 +145,8 @@ class Graph:
         if type(value) is KerasTensor or (value is None and _is_optional(tensor)):
             return value
         if tensor.dtype == "string":
-            return fitted(np.asarray(value), tensor.shape, tensor.name)
+            text = looked_up(value) if isinstance(value, TensorLike) else np.asarray(value)
+            return fitted(text, tensor.shape, tensor.name)
         made = fitted(as_tensor(value), tensor.shape, tensor.name)
         cast = to_dtype(made, tensor.dtype.dtype)
         mask = getattr(value, "_keras_mask", None)

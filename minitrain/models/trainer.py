@@ -160,11 +160,11 @@ class Trainer:
     ) -> Any:
         """The loss of a batch: those of `compile` times `loss_weights`, and what the layers added."""
         parts: list[Any] = []
-        self._parts = parts
+        self._loss_parts = parts
         added = self.losses
         total = None
         if y is not None and self.loss is not None:
-            parts = self._parts = self._objective.parts(y, y_pred, sample_weight)
+            parts = self._loss_parts = self._objective.parts(y, y_pred, sample_weight)
             total = self._objective.total(parts)
         if total is not None:
             added = [total, *added]
@@ -241,7 +241,7 @@ class Trainer:
     def _note(self, x: Any, y: Any, y_pred: Any, weight: Any, loss: Any) -> None:
         """Add the loss, as the mean of so many samples, and the batch to the metrics."""
         rows = len(x) if not isinstance(x, (dict, list, tuple)) else len(nest.flatten(x)[0])
-        parts = [part for part in self._parts if part is not None] if self._objective.labels else []
+        parts = [part for part in self._loss_parts if part is not None] if self._objective.labels else []
         happen(NewLoss(self._loss_tracker, rows, bool(parts)), [as_tensor(loss), *parts])
         if self._computes_own_metrics():
             self._own_results = self.compute_metrics(x, y, y_pred, weight)

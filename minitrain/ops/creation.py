@@ -139,8 +139,8 @@ def _one_hot(indices, *, depth, on_value, off_value, axis, dtype):
 @_one_hot.written()
 def _(emitter, out, indices, *, depth, on_value, off_value, axis, dtype):
     if (on_value, off_value, axis) != (1, 0, -1):
-        kernel = emitter.name(_one_hot.primitive.kernel)
-        given = f"depth={depth}, on_value={on_value}, off_value={off_value}, axis={axis}, dtype={emitter.name(dtype)}"
+        kernel, on, off = emitter.name(_one_hot.primitive.kernel), emitter.literal(on_value), emitter.literal(off_value)
+        given = f"depth={depth}, on_value={on}, off_value={off}, axis={axis}, dtype={emitter.name(dtype)}"
         emitter.line(f"{emitter.name(np.copyto)}({out}, {kernel}({indices}, {given}))")
         return
     hit = emitter.scratch(out.shape, np.bool_)

@@ -50,8 +50,8 @@ def _gate(g, x, *, slope, upper):
 @_gate.written(elementwise=True)
 def _(emitter, out, g, x, *, slope, upper):
     if slope != 0.0 or upper is not None:
-        gate = emitter.name(_gate.primitive.kernel)
-        emitter.line(f"{emitter.name(np.copyto)}({out}, {gate}({g}, {x}, slope={slope}, upper={upper}))")
+        gate, given = emitter.name(_gate.primitive.kernel), f"slope={emitter.literal(slope)}, upper={upper}"
+        emitter.line(f"{emitter.name(np.copyto)}({out}, {gate}({g}, {x}, {given}))")
         return
     # The bools as floats first: a product with bools takes three times as long.
     passes, factors = emitter.scratch(x.shape, np.bool_), emitter.scratch(x.shape, out.dtype)
@@ -407,7 +407,7 @@ def _(part, labels, logits):
 @primitive(name="loss_of_classes", mixed=True)
 def _loss_of_classes(labels, shifted, total):
     """The cross-entropy from the parts of a softmax, for labels that are the numbers of classes."""
-    rows = shifted.reshape(-1, shifted.shape[-1])
+    rows = shifted.reshape(labels.size, shifted.shape[-1])
     picked = rows[np.arange(len(rows)), labels.reshape(-1)] - np.log(total).reshape(-1)
     return -picked.reshape(labels.shape)
 

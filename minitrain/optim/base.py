@@ -145,7 +145,7 @@ class Optimizer(Configurable):
         raise NotImplementedError(f"{type(self).__name__} must define update(w, g, slots, rate, step, spare).")
 
     def emit(self, emitter: Any, step: Update, w: Array, g: Array, slots: list[Array], spare: list[Array]) -> bool:
-        """Write source into a program that does as `update`, for few weights, where calls cost; False leaves it so.
+        """Write source into a program that does as `update`, for weights or a block of them; False leaves it to that.
 
         `step.number` is the learning rate, of no axes, `step.count` the number of the step.
         """

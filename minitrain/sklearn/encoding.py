@@ -467,12 +467,15 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     def _scaled(self, numbers: Array) -> Array:
         """Numbers of mean 0, that for what is missing, and a column that says where: (n, p) -> (n, p + m)"""
         moved = np.empty_like(numbers)
-        statistics = [each.astype(numbers.dtype) for each in (self.median_, self.scale_, self.mean_, self.deviation_)]
+        statistics = np.stack([self.median_, self.scale_, self.mean_, self.deviation_])
+        limits, sizes = np.finfo(numbers.dtype), np.abs(statistics)
+        fit = sizes[1::2].min(initial=1.0) > limits.tiny and sizes.max(initial=0.0) < limits.max / 4
+        kind = numbers.dtype if fit else np.float64  # float32 takes half the time, and has few exponents
+        median, scale, mean, deviation = statistics.astype(kind)
         rows = max(1, BLOCK // max(1, numbers.shape[1]))
         for start in range(0, len(numbers), rows):  # blocks that stay in the cache
             at = slice(start, start + rows)
-            median, scale, mean, deviation = statistics
-            part = self._clipped(numbers[at].copy(), median, scale)
+            part = self._clipped(numbers[at].astype(kind), median, scale)
             part -= mean
             part /= deviation
             moved[at] = part

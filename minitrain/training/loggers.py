@@ -211,7 +211,8 @@ class ProgressBar(Callback):
         said = {key: f"{value:.4g}" for key, value in (logs or {}).items()}
         if self._bar is not None:
             self._bar.set_postfix_str(", ".join([f"{k}={v}" for k, v in said.items()]), refresh=False)
-            self._bar.last_print_t = self._bar.start_t + SOON  # the delay is over: `close` draws it
+            if not self._bar.disable:  # as the environment may ask for: such a bar has no times
+                self._bar.last_print_t = self._bar.start_t + SOON  # the delay is over: `close` draws it
             self._bar.close()
             self._bar = None
         else:

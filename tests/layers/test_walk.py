@@ -48,6 +48,9 @@ CHANGES = {
     "deep in a dict": lambda x: x.named["deep"].append(dense()),
     "deep in a tuple": lambda x: x.fixed[1].append(dense()),
     "below": lambda x: setattr(x.part, "more", dense()),
+    "hidden in a model": lambda x: setattr(x, "_parts", [dense()]),
+    "another state": lambda x: x.__setstate__(vars(x) | {"part": dense()}),
+    "another state below": lambda x: x.part.__setstate__(vars(dense())),
     "add_weight": lambda x: x.add_weight((2,)),
     "add_weight below": lambda x: x.listed[0].add_weight((2,)),
 }
@@ -94,3 +97,34 @@ def test_a_walk_keeps_nothing_alive():
         assert gone() is None
     finally:
         gc.enable()
+
+
+def test_what_stood_in_an_attribute_is_let_go():
+    layer = Holder()
+    assert layer.weights
+    gone = weakref.ref(layer.part), weakref.ref(layer.listed[0])
+    gc.disable()
+    try:
+        layer.part = None
+        del layer.listed
+        assert [each() for each in gone] == [None, None]
+    finally:
+        gc.enable()
+
+
+def test_a_walk_in_the_midst_of_a_change_does_not_hold():
+    """As that of another thread; here what walks is a property that is being set."""
+
+    class Watched(layers.Layer):
+        @property
+        def part(self):
+            return self.__dict__.get("kept")
+
+        @part.setter
+        def part(self, value):
+            assert not self.weights
+            self.__dict__["kept"] = value
+
+    layer = Watched()
+    layer.part = dense()
+    assert len(layer.weights) == 2

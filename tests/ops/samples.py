@@ -186,9 +186,9 @@ SAMPLES: dict[str, list[Sample]] = {
     "one_hot": [
         Sample(
             (np.array([[0, 2, 5]]),),
-            {"depth": 3, "on_value": np.array(1.0), "off_value": np.array(0.0), "axis": axis, "dtype": F64},
+            {"depth": 3, "on_value": np.array(on), "off_value": np.array(off), "axis": axis, "dtype": F64},
         )
-        for axis in (-1, -3)
+        for axis, on, off in ((-1, 1.0, 0.0), (-3, 1.0, 0.0), (-1, 0.0, -np.inf))
     ],
     # reductions
     "sum": reductions(normal(2, 3, 4)),
@@ -311,7 +311,10 @@ SAMPLES: dict[str, list[Sample]] = {
     "softmax": [Sample((logits(3, 4),), {"axis": axis}, analytic=False) for axis in ((-1,), (-2,))],
     "log_softmax": [Sample((logits(3, 4),), {"axis": axis}, analytic=False) for axis in ((-1,), (-2,))],
     "softmax_cross_entropy": [Sample((distribution(3, 4), logits(3, 4)), analytic=False)],
-    "sparse_softmax_cross_entropy": [Sample((np.array([0, 3, 1]), logits(3, 4)), analytic=False)],
+    "sparse_softmax_cross_entropy": [
+        Sample((np.array([0, 3, 1]), logits(3, 4)), analytic=False),
+        Sample((np.zeros(0, int), logits(0, 0)), analytic=False),
+    ],
     "loss_of_classes": [Sample((np.array([0, 3, 1]), normal(3, 4), between(0.1, 1, 3, 1)), analytic=False)],
     "loss_of_labels": [Sample((distribution(3, 4), normal(3, 4), between(0.1, 1, 3, 1)), analytic=False)],
     "mean_of_squares": [Sample((normal(3, 4),), analytic=False), Sample((np.zeros((0, 2)),), analytic=False)],

@@ -366,3 +366,16 @@ def test_batches_given_one_by_one_to_a_step_of_ones_own():
         mine, its = (model.train_on_batch(X[:16], Y[:16], return_dict=True) for model in models)
         assert mine == pytest.approx(its, rel=1e-6)
     np.testing.assert_array_equal(models[0].dense.kernel, models[1].dense.kernel)
+
+
+def test_models_that_take_text_train_without_a_word():
+    """They cannot be replayed, and there is nothing that the user could do about it."""
+    x = np.array(list("abcd") * 8)[:, None]
+    inputs = mt.Input((1,), dtype="string")
+    places = layers.StringLookup(vocabulary=["a", "b", "c"])(inputs)
+    model = mt.Model(inputs, layers.Dense(1)(layers.Flatten()(layers.Embedding(5, 2)(places))))
+    model.compile("adam", "mse")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for text in (x, x.astype(object)):
+            model.fit(text, np.ones((32, 1)), batch_size=8, verbose=0)

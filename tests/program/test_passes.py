@@ -110,6 +110,24 @@ def test_numbers_without_axes_are_scalars():
     assert program.run(X._array)[0] == X._array.sum() * 2.0 + X._array.mean()
 
 
+def test_weights_without_axes_are_no_constants():
+    """Variables that an optimizer has packed stand in arrays that are there before the first run, as constants do."""
+
+    def trained(wrap):
+        v, w, optimizer = mt.Variable(0.5), mt.Variable(0.7), mt.optimizers.SGD(0.1)
+
+        @wrap
+        def step(x):
+            with mt.GradientTape() as tape:
+                loss = (v * w + v / w - 2.0 * w) * x
+            optimizer.apply_gradients(zip(tape.gradient(loss, [v, w]), [v, w], strict=True))
+            return loss
+
+        return [float(step(mt.constant(1.5))) for _ in range(6)]
+
+    assert trained(mt.function) == trained(lambda step: step)
+
+
 def test_two_draws_are_not_one():
     recording = optimized(recorded(lambda: [mt.random.normal((2,)) - mt.random.normal((2,))]))
     assert names(recording).count("random_normal") == 2

@@ -246,6 +246,14 @@ def test_float32_is_encoded_as_float64_is(clip):
     np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("clip", [4.5, None])
+@pytest.mark.parametrize("size", [3e38, 1e-45])
+def test_quartiles_that_float32_cannot_hold_the_distance_of_are_no_obstacle(clip, size):
+    x = np.array([[size], [-size], [size], [-size], [0.0]], np.float32)
+    one, other = (TableEncoder(clip=clip).fit_transform(x.astype(dtype)) for dtype in (np.float32, np.float64))
+    np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+
+
 def test_a_plain_matrix_is_left_alone_on_request():
     x = RNG.randn(30, 3) * 1000
     net = MLPClassifier(encoding=None, max_iter=1000, tol=1e9, n_iter_no_change=1).fit(x, RNG.randint(0, 2, 30))

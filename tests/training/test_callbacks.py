@@ -1,12 +1,14 @@
 """Callbacks that save, log, swap and resume, and the hooks of all: called in Keras's order with Keras's results."""
 
 import csv
+import functools
 import json
 import os
 import struct
 
 import numpy as np
 import pytest
+import tqdm.auto
 
 import minitrain as mt
 from minitrain import callbacks, layers
@@ -221,6 +223,14 @@ def test_a_backup_takes_its_directory_along_where_nothing_else_is_in_it(tmp_path
         fit(small(), callbacks.BackupAndRestore(folder))
         assert [each.name for each in folder.glob("*")] == names
         assert folder.exists() == bool(names)
+
+
+def test_a_bar_is_drawn_once_for_a_fast_epoch_and_never_where_bars_are_off(capsys, monkeypatch):
+    fit(small(), epochs=2, verbose=1)
+    assert capsys.readouterr().err.count("3/3") == 2
+    monkeypatch.setattr(tqdm.auto, "tqdm", functools.partial(tqdm.auto.tqdm, disable=True))  # as by TQDM_DISABLE
+    fit(small(), epochs=2, verbose=1)
+    assert capsys.readouterr().err == ""
 
 
 def test_hooks_may_use_what_else_a_lambda_callback_is_given():

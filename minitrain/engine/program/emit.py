@@ -137,6 +137,12 @@ class Emitter:
         self.namespace.setdefault(key, np.array(value, dtype))
         return key
 
+    def literal(self, value: Any) -> str:
+        """The source of a parameter: a name for what has none of its own, such as an infinity."""
+        if isinstance(value, (bool, int, str, type(None))):
+            return repr(value)
+        return self.name(value, "p")
+
     def scalar(self, value: Any, dtype: Any) -> str:
         """A name for a number as a NumPy scalar, for expressions."""
         key = f"t{np.dtype(dtype).char}_{value}".replace(".", "_").replace("-", "m").replace("+", "p")
@@ -223,11 +229,12 @@ class Emitter:
         if statement.primitive.express is not None:
             return cast(str, statement.primitive.express(self, *inputs, **statement.params))
         sign = OPERATORS.get(statement.primitive.kernel)
-        return sign and f" {sign} ".join(map(self._number, inputs))
+        return sign and f" {sign} ".join(map(self._number, statement.inputs))
 
-    def _number(self, slot: Slot) -> str:
-        """A constant without axes as a NumPy scalar; other values as they stand."""
-        is_constant = slot.array is not None and slot.shape == () and not slot.roots
+    def _number(self, number: int) -> str:
+        """A constant without axes as a NumPy scalar; other values, such as weights that change, as they stand."""
+        slot = self.slots[number]
+        is_constant = number in self.recording.constants and slot.shape == ()
         return self.scalar(slot.array, slot.dtype) if is_constant else slot.name
 
     def _without_axes(self, slot: Slot, inputs: list[Slot], out: Slot) -> Slot:
@@ -251,7 +258,7 @@ class Emitter:
             call = f"{inputs[0]}.T"  # an attribute, at an eighth of the call
         else:
             kernel = self.name(statement.primitive.kernel)
-            params = "".join(f", {key}={self._literal(value)}" for key, value in statement.params.items())
+            params = "".join(f", {key}={self.literal(value)}" for key, value in statement.params.items())
             call = f"{kernel}({', '.join(map(str, inputs))}{params if inputs else params[2:]})"
         names = [self._name("t") for _ in statement.outputs]
         if not statement.is_tuple and not self.recording.shapes[statement.outputs[0]]:
@@ -399,11 +406,6 @@ class Emitter:
     def _name(self, stem: str) -> str:
         self._count += 1
         return f"{stem}{self._count}"
-
-    def _literal(self, value: Any) -> str:
-        if isinstance(value, (bool, int, str, type(None))):
-            return repr(value)
-        return self.name(value, "p")
 
     def _described(self, statement: Statement) -> str:
         if statement.kind == "op":

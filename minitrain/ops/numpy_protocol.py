@@ -286,9 +286,11 @@ def _shape_given(args: tuple[Any, ...]) -> Any:
 METHODS: dict[str, Any] = {
     **{
         each.__name__: _method(each)
-        for each in (np.all, np.any, np.argmax, np.argmin, np.argsort, np.clip, np.cumprod, np.cumsum, np.dot, np.max)
-        + (np.mean, np.min, np.prod, np.ravel, np.repeat, np.round, np.squeeze, np.std, np.sum, np.swapaxes, np.take)
-        + (np.trace, np.var)
+        for each in (
+            *(np.all, np.any, np.argmax, np.argmin, np.argsort, np.clip, np.cumprod, np.cumsum, np.dot, np.max),
+            *(np.mean, np.min, np.prod, np.ravel, np.repeat, np.round, np.squeeze, np.std, np.sum, np.swapaxes),
+            *(np.take, np.trace, np.var),
+        )
     },
     "astype": lambda self, dtype: elementwise.cast(self, dtype),
     "copy": lambda self: elementwise.identity(self),

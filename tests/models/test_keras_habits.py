@@ -538,3 +538,16 @@ def test_a_sequential_takes_its_one_input_in_a_list_and_by_name():
         np.testing.assert_allclose(made.predict(x, verbose=0), made(X), rtol=1e-6)
     with pytest.raises(ValueError, match="1 inputs"):
         made.predict([X, X], verbose=0)
+
+
+def test_columns_of_text_go_from_a_dataset_through_a_lookup():
+    columns = {"age": RNG.integers(20, 80, 16), "thal": RNG.choice(["fixed", "normal"], 16)}
+    data = keras.data.Dataset.from_tensor_slices((columns, RNG.integers(0, 2, 16))).batch(4)
+    age, thal = keras.Input((1,), name="age"), keras.Input((1,), name="thal", dtype="string")
+    lookup = layers.StringLookup(output_mode="multi_hot")
+    lookup.adapt(data.map(lambda x, y: x["thal"]).map(lambda x: keras.expand_dims(x, -1)))
+    assert set(lookup.get_vocabulary()) == {"[UNK]", "fixed", "normal"}
+    made = keras.Model([age, thal], layers.Dense(1)(layers.concatenate([age, lookup(thal)])))
+    made.compile("sgd", "mse")
+    assert len(made.fit(data, epochs=2, verbose=0).epoch) == 2
+    assert made.predict({"age": np.array([60]), "thal": np.array(["fixed"])}, verbose=0).shape == (1, 1)

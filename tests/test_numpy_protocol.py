@@ -135,3 +135,7 @@ def test_methods_of_arrays_are_recorded():
     with mt.GradientTape() as tape:
         y = (x * x).mean() + x.reshape(2, 1).sum()
     np.testing.assert_allclose(tape.gradient(y, x), [2.0, 3.0])
+
+
+def test_symbolic_tensors_have_no_methods_of_arrays():
+    assert not any(hasattr(mt.Input((3,)), name) for name in ("size", "T", "mean", "astype", "tolist"))

@@ -15,8 +15,9 @@ import numpy as np
 
 from minitrain.engine.backward import reach
 from minitrain.engine.primitive import ops
-from minitrain.engine.tensor import TensorLike
+from minitrain.engine.tensor import Tensor, TensorLike
 from minitrain.engine.trail import STATE
+from minitrain.engine.variable import Variable
 from minitrain.errors import DTypeError
 from minitrain.ops import creation, elementwise, indexing, linear, reduction, shaping
 
@@ -303,7 +304,8 @@ METHODS: dict[str, Any] = {
     "size": property(lambda self: self._peek().size),
 }
 for _name, _made in METHODS.items():
-    setattr(TensorLike, _name, _made)
+    setattr(Tensor, _name, _made)  # symbolic tensors have no values: none of these, as in Keras
+    setattr(Variable, _name, _made)
 
 TensorLike.__array_ufunc__ = array_ufunc  # type: ignore[attr-defined]
 TensorLike.__array_function__ = array_function  # type: ignore[attr-defined]

@@ -551,3 +551,18 @@ def test_columns_of_text_go_from_a_dataset_through_a_lookup():
     made.compile("sgd", "mse")
     assert len(made.fit(data, epochs=2, verbose=0).epoch) == 2
     assert made.predict({"age": np.array([60]), "thal": np.array(["fixed"])}, verbose=0).shape == (1, 1)
+
+
+def test_the_summary_shows_what_a_subclassed_model_in_a_graph_gives():
+    class Head(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = layers.Dense(7)
+
+        def call(self, inputs):
+            return self.dense(inputs)
+
+    x = keras.Input((3,))
+    lines = []
+    keras.Model(x, Head()(layers.Dense(4)(x))).summary(print_fn=lines.append)
+    assert "(None, 7)" in next(line for line in "\n".join(lines).split("\n") if "(Head)" in line)

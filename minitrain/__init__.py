@@ -260,6 +260,7 @@ if _TYPE_CHECKING:  # for editors and type checkers: the rest of the names, whic
         saving,
         test,
         testing,
+        train,
         tree,
         utils,
     )
@@ -284,8 +285,8 @@ _LATER = {
         name: name
         for name in (
             *("backend", "callbacks", "constraints", "data", "dtype_policies", "initializers", "layers", "losses"),
-            *("metrics", "mixed_precision", "models", "optim", "regularizers", "saving", "test", "testing", "tree"),
-            "utils",
+            *("metrics", "mixed_precision", "models", "optim", "regularizers", "saving", "test", "testing", "train"),
+            *("tree", "utils"),
         )
     },
     "Initializer": "initializers.Initializer",

@@ -8,6 +8,7 @@ are arrays, or tuples and dicts of arrays. As long as they are rows of arrays on
 from __future__ import annotations
 
 import builtins
+import functools
 import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator
@@ -44,10 +45,18 @@ class Dataset:
     [2. 3.] [0 1]
     """
 
-    def __init__(self, begin: Callable[[], Iterator[Any]], size: float | None, rows: Any = None) -> None:
+    def __init__(
+        self,
+        begin: Callable[[], Iterator[Any]],
+        size: float | None,
+        rows: Any = None,
+        spec: Callable[[], Any] | None = None,
+    ) -> None:
         self._begin = begin
         self._size = size  # how many elements; inf where there is no end, None where nobody knows
         self._rows = rows  # where elements are rows: the arrays; `begin` then gives the rows' numbers
+        self._spec = spec  # what `element_spec` is, where more is known than the first element shows
+        self._recipe: tuple[str, Any, Any] | None = None  # the method and its arguments, for pickles
 
     # -------------------------------------------------------------------------------------------------- where from
 
@@ -92,7 +101,7 @@ class Dataset:
             for each in generator(*args):
                 yield _arrays(each) if specs is None else _specified(each, specs)
 
-        return Dataset(begin, None)
+        return Dataset(begin, None, spec=None if specs is None else lambda: specs)
 
     @staticmethod
     def range(*args: int, output_type: Any = "int64", name: str | None = None) -> Dataset:
@@ -112,13 +121,68 @@ class Dataset:
                 found = iter(elements)
                 yield nest.map_structure(lambda _, found=found: next(found), parts)
 
-        return Dataset(begin, size)
+        return Dataset(begin, size, spec=lambda: nest.map_structure(lambda each: each.element_spec, parts))
+
+    @staticmethod
+    def sample_from_datasets(
+        datasets: Any,
+        weights: Any = None,
+        seed: int | None = None,
+        stop_on_empty_dataset: bool = False,
+        rerandomize_each_iteration: bool | None = None,
+        name: str | None = None,
+    ) -> Dataset:
+        """Elements of several Datasets, each from a random one, with probabilities in proportion to `weights`.
+
+        Goes on with the others where one has ended, or ends with it for `stop_on_empty_dataset`.
+        """
+        share = np.ones(len(datasets)) if weights is None else np.asarray(weights, np.float64)
+        if share.shape != (len(datasets),) or (share < 0).any() or not share.any():
+            raise InvalidArgumentError(f"`weights` must be {len(datasets)} numbers, none negative, received {weights}.")
+        start: list[int] = [] if seed is None else [abs(int(seed))]
+        passes = itertools.count()
+
+        def begin() -> Iterator[Any]:
+            if seed is None:
+                start[:] = [int(get_global_generator()._stream.integers(2**62))]
+            generator = np.random.default_rng([start[0], next(passes) if rerandomize_each_iteration else 0])
+            open_ones = [each._elements() for each in datasets]
+            left = share.copy()
+            while left.any():
+                place = int(generator.choice(len(left), p=left / left.sum()))
+                element = next(open_ones[place], _NOTHING)
+                if element is not _NOTHING:
+                    yield element
+                elif stop_on_empty_dataset:
+                    return
+                else:
+                    left[place] = 0.0
+
+        return Dataset(begin, None, spec=lambda: datasets[0].element_spec)
+
+    @staticmethod
+    def choose_from_datasets(datasets: Any, choice_dataset: Dataset, stop_on_empty_dataset: bool = True) -> Dataset:
+        """Elements of several Datasets, each from that whose number `choice_dataset` gives.
+
+        Ends where one that is chosen has ended, or passes it over for `stop_on_empty_dataset=False`.
+        """
+
+        def begin() -> Iterator[Any]:
+            open_ones = [each._elements() for each in datasets]
+            for place in choice_dataset._elements():
+                element = next(open_ones[int(place)], _NOTHING)
+                if element is not _NOTHING:
+                    yield element
+                elif stop_on_empty_dataset:
+                    return
+
+        return Dataset(begin, None, spec=lambda: datasets[0].element_spec)
 
     # ------------------------------------------------------------------------------------------- which, in what order
 
     def _same(self, step: Callable[[Iterator[Any]], Iterable[Any]], size: float | None) -> Dataset:
         """Some of the same elements, in some order."""
-        return Dataset(lambda: iter(step(self._begin())), size, self._rows)
+        return Dataset(lambda: iter(step(self._begin())), size, self._rows, self._spec)
 
     def _sized(self, size: Callable[[float], float]) -> float | None:
         return None if self._size is None else size(self._size)
@@ -159,7 +223,7 @@ class Dataset:
                 yield first
                 yield from elements
 
-        return Dataset(begin, self._sized(lambda n: n * passes if n and passes else 0), self._rows)
+        return Dataset(begin, self._sized(lambda n: n * passes if n and passes else 0), self._rows, self._spec)
 
     def take(self, count: int, name: str | None = None) -> Dataset:
         """The first elements; all for -1."""
@@ -197,7 +261,7 @@ class Dataset:
                 yield each
             kept[:] = [found]
 
-        return Dataset(begin, self._size, self._rows)
+        return Dataset(begin, self._size, self._rows, self._spec)
 
     def prefetch(self, buffer_size: Any = AUTOTUNE, name: str | None = None) -> Dataset:
         """The same: elements are made when they are asked for."""
@@ -207,7 +271,9 @@ class Dataset:
         """These elements, and after them the other's."""
         size = self._sized(lambda n: math.inf if dataset._size == math.inf else n + (dataset._size or 0))
         return Dataset(
-            lambda: itertools.chain(self._elements(), dataset._elements()), None if dataset._size is None else size
+            lambda: itertools.chain(self._elements(), dataset._elements()),
+            None if dataset._size is None else size,
+            spec=self._spec,
         )
 
     # --------------------------------------------------------------------------------------------------- others of them
@@ -235,6 +301,34 @@ class Dataset:
                         yield nest.map_structure(lambda each, places=places: each.take(places, 0), rows)
 
         size = self._sized(lambda n: n if n == math.inf else n // batch_size if drop_remainder else -(-n // batch_size))
+        return Dataset(begin, size, spec=lambda: _batch_of(self.element_spec, batch_size if drop_remainder else None))
+
+    def padded_batch(
+        self,
+        batch_size: int,
+        padded_shapes: Any = None,
+        padding_values: Any = None,
+        drop_remainder: bool = False,
+        name: str | None = None,
+    ) -> Dataset:
+        """`batch` of elements whose shapes differ: each is filled up at its ends, by 0 unless told otherwise.
+
+        `padded_shapes`: the shape to fill up to, of each part; None, or -1 for an axis, is the longest in the batch.
+        Raises ShapeError where an element is longer than that.
+        """
+        _need_positive(batch_size, "batch_size")
+
+        def begin() -> Iterator[Any]:
+            elements = self._elements()
+            while found := list(itertools.islice(elements, batch_size)):
+                if len(found) == batch_size or not drop_remainder:
+                    shapes = _for_each(padded_shapes, found[0])
+                    values = _for_each(padding_values, found[0])
+                    columns = builtins.zip(*map(nest.flatten, found), strict=True)
+                    made = iter([_filled(*each) for each in builtins.zip(columns, shapes, values, strict=True)])
+                    yield nest.map_structure(lambda _, made=made: next(made), found[0])
+
+        size = self._sized(lambda n: n if n == math.inf else n // batch_size if drop_remainder else -(-n // batch_size))
         return Dataset(begin, size)
 
     def unbatch(self, name: str | None = None) -> Dataset:
@@ -260,11 +354,28 @@ class Dataset:
             out = _applied(map_func, element)
             return _arrays(tuple(out) if isinstance(out, list) else out)
 
-        return Dataset(lambda: builtins.map(made, self._elements()), self._size)
+        def spec() -> Any:
+            first = next(self._elements(), _NOTHING)
+            if first is _NOTHING:
+                raise InvalidArgumentError("A dataset without elements has no `element_spec` after `map`.")
+            given = nest.flatten(self.element_spec)
+            is_open = {np.shape(x)[0] for x, each in builtins.zip(nest.flatten(first), given) if _is_open(each)}
+            return nest.map_structure(
+                lambda each: (
+                    _batch_of(TensorSpec(each.shape[1:], each.dtype), None)
+                    if np.ndim(each) and each.shape[0] in is_open
+                    else _spec_of(each)
+                ),
+                made(first),
+            )
+
+        return Dataset(lambda: builtins.map(made, self._elements()), self._size, spec=spec)
 
     def filter(self, predicate: Callable[..., Any], name: str | None = None) -> Dataset:
         """The elements of which a function of Tensors is true."""
-        return Dataset(lambda: (each for each in self._elements() if bool(_applied(predicate, each))), None)
+        return Dataset(
+            lambda: (each for each in self._elements() if bool(_applied(predicate, each))), None, spec=self._spec
+        )
 
     def flat_map(self, map_func: Callable[..., Any], name: str | None = None) -> Dataset:
         """The elements of the Datasets that a function of Tensors makes of each element, one after the other."""
@@ -419,6 +530,26 @@ class Dataset:
             return UNKNOWN_CARDINALITY
         return INFINITE_CARDINALITY if self._size == math.inf else int(self._size)
 
+    @property
+    def element_spec(self) -> Any:
+        """A TensorSpec, or the structure of them, for the elements; the size of a batch, which may vary, is None.
+
+        What no method says, as of `map`, the first element shows; what is no number, such as text, is None.
+        """
+        if self._spec is not None:
+            return self._spec()
+        if self._rows is not None:
+            return nest.map_structure(lambda each: _spec_of(each, first=1), self._rows)
+        first = next(self._elements(), _NOTHING)
+        if first is _NOTHING:
+            raise InvalidArgumentError("A dataset without elements has no `element_spec`.")
+        return nest.map_structure(_spec_of, first)
+
+    def __reduce__(self) -> Any:
+        if self._recipe is None:
+            raise DTypeError("A window cannot be pickled, only Datasets that methods of Dataset have made.")
+        return _made_again, self._recipe
+
     def __len__(self) -> int:
         size = self._cardinality()
         if size < 0:
@@ -430,6 +561,77 @@ class Dataset:
 
     def __repr__(self) -> str:
         return f"<Dataset of {self._cardinality()} elements>"
+
+
+def _remembering(name: str, method: Callable[..., Dataset]) -> Callable[..., Dataset]:
+    """The method, which notes in what it makes how that was made."""
+
+    @functools.wraps(method)
+    def made(*args: Any, **kwargs: Any) -> Dataset:
+        dataset = method(*args, **kwargs)
+        dataset._recipe = name, args, kwargs
+        return dataset
+
+    return made
+
+
+def _made_again(name: str, args: Any, kwargs: Any) -> Dataset:
+    found: Dataset = getattr(Dataset, name)(*args, **kwargs)
+    return found
+
+
+for _name in (
+    *("from_tensor_slices", "from_tensors", "from_generator", "range", "zip", "sample_from_datasets"),
+    *("choose_from_datasets", "shuffle", "repeat", "take", "skip", "shard", "cache", "concatenate"),
+    *("batch", "padded_batch", "unbatch", "map", "filter", "flat_map", "interleave", "window", "take_while", "scan"),
+    *("unique", "rebatch", "enumerate"),
+):
+    _method = vars(Dataset)[_name]
+    _is_static = isinstance(_method, staticmethod)
+    _noted = _remembering(_name, _method.__func__ if _is_static else _method)
+    setattr(Dataset, _name, staticmethod(_noted) if _is_static else _noted)
+
+
+def _spec_of(value: Any, first: int = 0) -> TensorSpec | None:
+    """The specification of an array, or of its rows for `first=1`; None for what is no number."""
+    if isinstance(value, Dataset) or np.asarray(value).dtype.kind not in "fiub":
+        return None
+    return TensorSpec(np.shape(value)[first:], np.asarray(value).dtype)
+
+
+def _is_open(spec: Any) -> bool:
+    return spec is not None and bool(spec.shape) and spec.shape[0] is None
+
+
+def _batch_of(specs: Any, size: int | None) -> Any:
+    def batch(spec: Any) -> Any:
+        return spec and TensorSpec(None if spec.shape is None else (size, *spec.shape), spec.dtype)
+
+    return nest.map_structure(batch, specs)
+
+
+def _for_each(given: Any, element: Any) -> list[Any]:
+    """What belongs to each part of an element: one for all of them, or a structure like it."""
+    parts = nest.flatten(element)
+    if isinstance(element, (tuple, dict)) and isinstance(given, (tuple, dict)):
+        keys = sorted(element) if isinstance(element, dict) else builtins.range(len(element))
+        return [one for key in keys for one in _for_each(given[key], element[key])]
+    return [given] * len(parts)
+
+
+def _filled(arrays: Any, shape: Any, value: Any) -> Array:
+    """Arrays, filled up at their ends with a value, in one array with a new first axis."""
+    longest = np.max([np.shape(each) for each in arrays], axis=0) if np.ndim(arrays[0]) else ()
+    wanted = [-1] * len(longest) if shape is None else shape
+    if len(wanted) != len(longest):
+        raise ShapeError(f"`padded_shapes` is {shape}, and the elements have {len(longest)} axes.")
+    sizes = [int(n) if each is None or each < 0 else int(each) for each, n in builtins.zip(wanted, longest)]
+    if any(n > size for n, size in builtins.zip(longest, sizes)):
+        raise ShapeError(f"An element of shape {tuple(longest)} is longer than `padded_shapes`, {shape}.")
+    out = np.full((len(arrays), *sizes), 0 if value is None else np.asarray(value), np.asarray(arrays[0]).dtype)
+    for place, each in builtins.enumerate(arrays):
+        out[(place, *map(slice, np.shape(each)))] = each
+    return out
 
 
 def _array(value: Any) -> Array:

@@ -20,12 +20,15 @@ from collections.abc import Iterable
 
 __all__ = [
     "DTypeError",
+    "DataLossError",
+    "FailedPreconditionError",
     "FileFormatError",
     "InvalidArgumentError",
     "MinitrainError",
     "MissingFileError",
     "NonFiniteError",
     "NotDrawnError",
+    "NotFoundError",
     "OpError",
     "OutOfRangeError",
     "ShapeError",
@@ -87,6 +90,12 @@ class TapeError(MinitrainError, RuntimeError):
 
 class NotDrawnError(TapeError, AttributeError):
     """An attribute such as `inputs` is asked for before the layer or model has been called on symbolic tensors."""
+
+
+# TensorFlow's names for them
+DataLossError = FileFormatError
+FailedPreconditionError = TapeError
+NotFoundError = MissingFileError
 
 
 def nearest_names(name: str, known: Iterable[str]) -> str:

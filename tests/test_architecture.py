@@ -29,7 +29,7 @@ FLOORS = [
     ["losses", "optim"],
     ["metrics", "layers"],
     ["saving"],
-    ["training"],
+    ["training", "train"],
     ["callbacks", "models", "backend"],
     ["sklearn"],
     ["__init__"],

@@ -1,6 +1,7 @@
 """`data.Dataset`: TensorFlow's orders, lengths and structures, lazily, and the same in fit as the arrays themselves."""
 
 import itertools
+import pickle
 
 import numpy as np
 import pytest
@@ -178,3 +179,69 @@ def test_an_endless_dataset_needs_a_number_of_steps():
 def test_what_makes_no_dataset_is_refused(make):
     with pytest.raises(ValueError, match="received"):
         make()
+
+
+def test_element_spec_leaves_the_size_of_a_batch_open():
+    spec = tf.TensorSpec
+    pairs = Dataset.from_tensor_slices((X, {"y": Y[:, 0]}))
+    assert pairs.element_spec == (spec([2], tf.float32), {"y": spec([], tf.float32)})
+    batches = pairs.shuffle(16).batch(5).repeat()
+    assert batches.element_spec == (spec([None, 2], tf.float32), {"y": spec([None], tf.float32)})
+    assert pairs.batch(5, drop_remainder=True).element_spec[0] == spec([5, 2], tf.float32)
+    made = batches.map(lambda x, y: (x * 2, tf.reduce_sum(y["y"])))
+    assert made.element_spec == (spec([None, 2], tf.float32), spec([], tf.float32))
+    assert Dataset.zip((pairs, Dataset.range(16))).element_spec[1] == spec([], tf.int64)
+    assert Dataset.from_tensor_slices(np.array(["a", "b"])).element_spec is None
+    with pytest.raises(ValueError, match="without elements"):
+        _ = Dataset.range(3).filter(lambda x: x > 9).element_spec
+
+
+def rows_of(sizes):
+    return Dataset.from_generator(
+        lambda: iter([(np.arange(n), n) for n in sizes]),
+        output_signature=(tf.TensorSpec([None], tf.int64), tf.TensorSpec([], tf.int64)),
+    )
+
+
+def test_padded_batch_fills_up_to_the_longest_or_to_a_shape():
+    x, n = next(iter(rows_of([1, 3, 2]).padded_batch(3)))
+    np.testing.assert_array_equal(x, [[0, 0, 0], [0, 1, 2], [0, 1, 0]])
+    np.testing.assert_array_equal(n, [1, 3, 2])
+    x, _ = next(iter(rows_of([1, 2]).padded_batch(2, padded_shapes=([4], []), padding_values=(-1, 0))))
+    np.testing.assert_array_equal(x, [[0, -1, -1, -1], [0, 1, -1, -1]])
+    assert len(list(rows_of([1, 2, 3]).padded_batch(2, drop_remainder=True))) == 1
+    with pytest.raises(ValueError, match="longer than"):
+        list(rows_of([3]).padded_batch(1, padded_shapes=([2], [])))
+
+
+def test_datasets_are_mixed_at_random_or_as_told():
+    zeros, ones = (Dataset.from_tensors(each).repeat() for each in (0, 1))
+    mixed = Dataset.sample_from_datasets([zeros, ones], weights=[0.9, 0.1], seed=3)
+    first = listed(mixed.take(500))
+    assert 0.05 < np.mean(first) < 0.15
+    assert listed(mixed.take(500)) == first
+    assert sorted(listed(Dataset.sample_from_datasets([Dataset.range(3), Dataset.range(5)]))) == [
+        0,
+        0,
+        1,
+        1,
+        2,
+        2,
+        3,
+        4,
+    ]
+    short = Dataset.sample_from_datasets([Dataset.range(1), Dataset.range(9)], [1, 0], stop_on_empty_dataset=True)
+    assert listed(short) == [0]
+    turns = Dataset.range(2).repeat(9)
+    assert listed(Dataset.choose_from_datasets([Dataset.range(2), Dataset.range(5, 9)], turns)) == [0, 5, 1, 6]
+    with pytest.raises(ValueError, match="weights"):
+        Dataset.sample_from_datasets([zeros, ones], weights=[1.0])
+
+
+def test_datasets_pickle_as_the_methods_that_made_them():
+    dataset = Dataset.from_tensor_slices((X, Y)).shuffle(16, seed=1).batch(5).map(np.add).prefetch(1)
+    again = pickle.loads(pickle.dumps(dataset))
+    for one, other in zip(dataset, again, strict=True):
+        np.testing.assert_array_equal(one, other)
+    with pytest.raises(TypeError, match="window"):
+        pickle.dumps(next(iter(Dataset.range(3).window(2))))

@@ -102,3 +102,40 @@ def test_numpys_own_contracts_hold():
 def test_out_cannot_be_a_tensor():
     with pytest.raises(TypeError, match="immutable"):
         np.add(A, A, out=mt.constant(A))
+
+
+def test_what_numpy_gives_has_the_methods_of_an_array():
+    draws = np.stack([mt.constant([[1.0, 2.0, 3.0]]) * each for each in range(4)])  # as Monte Carlo dropout does
+    array = draws.numpy()
+    for call in (
+        lambda x: x.mean(axis=0),
+        lambda x: x.std(axis=0),
+        lambda x: x.var(ddof=1),
+        lambda x: x.max(),
+        lambda x: x.sum(0),
+        lambda x: x.argmax(axis=-1),
+        lambda x: x.reshape(2, -1),
+        lambda x: x.reshape((3, 4)),
+        lambda x: x.transpose(2, 0, 1),
+        lambda x: x.T,
+        lambda x: x.astype("int32"),
+        lambda x: x.clip(1, 2),
+        lambda x: x.round(),
+        lambda x: x.flatten(),
+        lambda x: (x > 1).mean(),
+        lambda x: x.cumsum(0),
+    ):
+        np.testing.assert_allclose(call(draws), call(array), rtol=1e-6)
+    assert draws.tolist() == array.tolist()
+    assert (draws.size, draws[0, 0, 2].item()) == (12, 0.0)
+
+
+def test_methods_of_arrays_are_recorded():
+    x = mt.Variable([1.0, 2.0])
+    with mt.GradientTape() as tape:
+        y = (x * x).mean() + x.reshape(2, 1).sum()
+    np.testing.assert_allclose(tape.gradient(y, x), [2.0, 3.0])
+
+
+def test_symbolic_tensors_have_no_methods_of_arrays():
+    assert not any(hasattr(mt.Input((3,)), name) for name in ("size", "T", "mean", "astype", "tolist"))

@@ -276,7 +276,7 @@ def _not_numeric(value: Any) -> str:
     dtype = f" of dtype {value.dtype}" if isinstance(value, (ndarray, np.generic)) else ""
     return (
         f"Attempt to convert a value ({_short(value)}) with an unsupported type ({type(value)}){dtype} to a Tensor. "
-        "Expected numbers or bools, or arrays and nested lists of them."
+        "Expected numbers or bools, or arrays and nested lists of them; text stays in an ndarray, which lookups take."
     )
 
 

@@ -355,13 +355,13 @@ class Layer(Configurable):
 
     @property
     def trainable_weights(self) -> list[Variable]:
-        """The variables that training changes."""
-        return [each for each in self._walk().variables if each._trainable]
+        """The variables that training changes; none of a frozen layer, whatever was unfrozen below it, as in Keras."""
+        return [each for each in self._walk().variables if each._trainable] if self._trainable else []
 
     @property
     def non_trainable_weights(self) -> list[Variable]:
         """The variables that training leaves alone."""
-        return [each for each in self.weights if not each.trainable]
+        return [each for each in self.weights if not each.trainable] if self._trainable else self.weights
 
     trainable_variables = trainable_weights
     non_trainable_variables = non_trainable_weights
@@ -428,7 +428,7 @@ class Layer(Configurable):
         """What `add_loss` and activity regularizers added in the last call, and the penalties on trainable weights."""
         walk = self._walk()
         added = [loss for layer in (self, *walk.below) for loss in layer._losses]
-        penalised = [each for each in walk.variables if each.regularizer is not None and each._trainable]
+        penalised = [each for each in self.trainable_weights if each.regularizer is not None]
         return added + [as_tensor(each.regularizer(each)) for each in penalised]
 
     # ---------------------------------------------------------------------------------------------------------- calling

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from minitrain.engine.tensor import Tensor, TensorLike
-from minitrain.errors import InvalidArgumentError, ShapeError
+from minitrain.errors import DTypeError, InvalidArgumentError, ShapeError
 from minitrain.layers.base import REGISTRY, Layer
 from minitrain.layers.fingerprints import MASK, as_bytes, crossed, fingerprint, sip_hash
 from minitrain.layers.preprocessing import encode, looked_up, output_mode_of
@@ -23,7 +23,7 @@ def _values(inputs: Any) -> Any:
 
 @REGISTRY.register()
 class Hashing(Layer):
-    """The bin of each value's hash, below `num_bins`: strings or integers.
+    """The bin of each value's hash, below `num_bins`: strings or integers. Of a float its integer part counts.
 
     `mask_value`: gets bin 0 for itself. `salt`: an integer, or two of them, for other bins. `output_mode`: "int", or
     "one_hot", "multi_hot" and "count" rows of bins.
@@ -65,6 +65,8 @@ class Hashing(Layer):
 
     def call(self, inputs: Any) -> Tensor:
         values = _values(inputs)
+        if values.dtype.kind == "f":
+            values = values.astype(np.int64)  # as Keras does
         bins = np.array([self._bin(each) for each in values.reshape(-1).tolist()], np.int64).reshape(values.shape)
         return encode(bins, self.num_bins, self.output_mode, self.dtype)
 
@@ -82,6 +84,7 @@ class HashedCrossing(Layer):
         if kwargs.get("dtype") is None and output_mode == "int":
             kwargs["dtype"] = "int64"
         super().__init__(**kwargs)
+        self.autocast = False  # a float is refused, not cut off
         if num_bins is None or num_bins <= 0:
             raise InvalidArgumentError(f"`num_bins` of HashedCrossing must be positive, received {num_bins!r}.")
         self.num_bins = num_bins
@@ -96,6 +99,11 @@ class HashedCrossing(Layer):
         if not isinstance(inputs, (list, tuple)) or len(inputs) < 2:
             raise InvalidArgumentError(f"Layer '{self.name}' (HashedCrossing) needs a list of at least two inputs.")
         columns = [_values(each) for each in inputs]
+        if any(each.dtype.kind == "f" for each in columns):
+            raise DTypeError(
+                f"Layer '{self.name}' (HashedCrossing) needs integers or strings, received "
+                f"{[str(each.dtype) for each in columns]}. Make bins of numbers by Discretization."
+            )
         shape = columns[0].shape
         if any(each.shape != shape for each in columns) or len(shape) > 2 or shape[1:] not in ((), (1,)):
             raise ShapeError(

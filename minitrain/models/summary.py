@@ -27,7 +27,7 @@ class Summary:
 
     def _add(self, model: Any, expand_nested: bool, indent: str) -> None:
         for layer in model.layers:
-            row = [f"{indent}{layer.name} ({type(layer).__name__})", _shape_of(layer), _count_of(layer)]
+            row = [f"{indent}{layer.name} ({type(layer).__name__})", _shape_of(layer, model._graph), _count_of(layer)]
             if self.is_branched:
                 row.append(self._sources(layer) or "-")
             if self.show_trainable:
@@ -98,9 +98,12 @@ def _maker(tensor: Any) -> str:
     return str(getattr(operation, "name", None) or getattr(operation, "__name__", "?"))
 
 
-def _shape_of(layer: Any) -> str:
+def _shape_of(layer: Any, graph: Any) -> str:
+    drawn = () if graph is None else (node.outputs for node in graph.nodes if node.operation is layer)
     try:
-        return str(nest.map_structure(lambda each: each.shape, layer.output)).replace("'", "")
+        outputs = next(iter(drawn), None)  # a model of a class of one's own has an output only where it is called
+        outputs = layer.output if outputs is None else outputs
+        return str(nest.map_structure(lambda each: each.shape, outputs)).replace("'", "")
     except (TapeError, AttributeError):
         return "?"
 

@@ -137,6 +137,7 @@ from minitrain.ops.indexing import (
 )
 from minitrain.ops.keras_arrays import (
     allclose,
+    angle,
     append,
     argpartition,
     array,
@@ -205,6 +206,7 @@ from minitrain.ops.keras_arrays import (
     ptp,
     rad2deg,
     real,
+    rearrange,
     rot90,
     select,
     signbit,
@@ -434,6 +436,7 @@ __all__ = [
     "allclose",
     "amax",
     "amin",
+    "angle",
     "any",
     "append",
     "arange",
@@ -641,6 +644,7 @@ __all__ = [
     "rad2deg",
     "ravel",
     "real",
+    "rearrange",
     "reciprocal",
     "relu",
     "relu6",

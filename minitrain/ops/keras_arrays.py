@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable, Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -174,6 +175,49 @@ def isreal(x: Any) -> Tensor:
 def imag(x: Any) -> Tensor:
     """Zeros: complex numbers are not supported."""
     return creation.zeros_like(x)
+
+
+def angle(x: Any) -> Tensor:
+    """The angle to the positive real axis: pi for negative numbers, 0 for others."""
+    x = _floats(x)
+    return elementwise.where(elementwise.less(x, 0.0), elementwise.cast(np.pi, x.dtype), creation.zeros_like(x))
+
+
+def rearrange(tensor: Any, pattern: str, **axes_lengths: int) -> Tensor:
+    """Axes split, put in another order, and joined, as a pattern of einops's says.
+
+    Each word is an axis, words in parentheses are joined in one, "..." stands for the axes between. `axes_lengths`:
+    the sizes of axes that a split leaves open. Raises ShapeError for another shape than the pattern's.
+
+    >>> rearrange(np.zeros((2, 12, 3)), "n (h w) c -> n c h w", h=4).shape
+    TensorShape([2, 3, 4, 3])
+    """
+    x = as_tensor(tensor)
+    left, _, right = pattern.partition("->")
+    between = " ".join(f"_{place}" for place in range(x.ndim - len(_groups(left)) + 1))
+    before, after = (_groups(side.replace("...", between)) for side in (left, right))
+    names, wanted = ([each for group in groups for each in group] for groups in (before, after))
+    if sorted(names) != sorted(wanted) or len({*names}) < len(names):
+        raise InvalidArgumentError(f"Both sides of `pattern` must name the same axes, once each, received {pattern!r}.")
+    if len(before) != x.ndim:
+        raise ShapeError(f"`pattern` {pattern!r} is for {len(before)} axes, received shape {x.shape}.")
+    sizes = dict(axes_lengths)
+    for group, size in zip(before, x.shape, strict=True):
+        left_open = [each for each in group if each not in sizes]
+        known = prod(sizes[each] for each in group if each in sizes)
+        if len(left_open) > 1 or size % known or (not left_open and size != known):
+            raise ShapeError(f"The axes ({' '.join(group)}) of {pattern!r} with {axes_lengths} do not make up {size}.")
+        sizes.update(dict.fromkeys(left_open, size // known))
+    x = shaping.transpose(shaping.reshape(x, [sizes[each] for each in names]), [names.index(each) for each in wanted])
+    return shaping.reshape(x, [prod(sizes[each] for each in group) for group in after])
+
+
+def _groups(side: str) -> list[list[str]]:
+    """The names of each axis of one side of a pattern; none for "1"."""
+    import re
+
+    found = re.findall(r"\(([^()]*)\)|([^\s()]+)", side)
+    return [[each for each in (joined or alone).split() if each != "1"] for joined, alone in found]
 
 
 def real(x: Any) -> Tensor:

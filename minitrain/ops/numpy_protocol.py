@@ -2,6 +2,8 @@
 
 A NumPy function that has no differentiable counterpart here works on the values and returns ndarrays. Where an
 argument is connected to a tape that is recording it raises instead: a gradient is never cut silently.
+
+Since `np.stack` and the like give Tensors, these have the methods of ndarrays that people call on the result.
 """
 
 from __future__ import annotations
@@ -13,8 +15,9 @@ import numpy as np
 
 from minitrain.engine.backward import reach
 from minitrain.engine.primitive import ops
-from minitrain.engine.tensor import TensorLike
+from minitrain.engine.tensor import Tensor, TensorLike
 from minitrain.engine.trail import STATE
+from minitrain.engine.variable import Variable
 from minitrain.errors import DTypeError
 from minitrain.ops import creation, elementwise, indexing, linear, reduction, shaping
 
@@ -266,6 +269,43 @@ def _refuse(**options: Any) -> None:
         if value is not None:
             raise TypeError(f"unexpected keyword argument {name!r}")
 
+
+def _method(function: Function) -> Function:
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return array_function(self, function, (), (self, *args), kwargs)
+
+    method.__name__ = function.__name__
+    method.__doc__ = f"`numpy.{function.__name__}` of this Tensor."
+    return method
+
+
+def _shape_given(args: tuple[Any, ...]) -> Any:
+    """The one argument that stands for all, as in `reshape(2, 3)` and `reshape((2, 3))`."""
+    return args[0] if len(args) == 1 else args
+
+
+METHODS: dict[str, Any] = {
+    **{
+        each.__name__: _method(each)
+        for each in (
+            *(np.all, np.any, np.argmax, np.argmin, np.argsort, np.clip, np.cumprod, np.cumsum, np.dot, np.max),
+            *(np.mean, np.min, np.prod, np.ravel, np.repeat, np.round, np.squeeze, np.std, np.sum, np.swapaxes),
+            *(np.take, np.trace, np.var),
+        )
+    },
+    "astype": lambda self, dtype: elementwise.cast(self, dtype),
+    "copy": lambda self: elementwise.identity(self),
+    "flatten": lambda self: shaping.reshape(self, (-1,)),
+    "item": lambda self, *place: np.asarray(self.numpy()).item(*place),
+    "reshape": lambda self, *shape: shaping.reshape(self, _shape_given(shape)),
+    "tolist": lambda self: self.numpy().tolist(),
+    "transpose": lambda self, *axes: shaping.transpose(self, _shape_given(axes) if axes else None),
+    "T": property(lambda self: shaping.transpose(self)),
+    "size": property(lambda self: self._peek().size),
+}
+for _name, _made in METHODS.items():
+    setattr(Tensor, _name, _made)  # symbolic tensors have no values: none of these, as in Keras
+    setattr(Variable, _name, _made)
 
 TensorLike.__array_ufunc__ = array_ufunc  # type: ignore[attr-defined]
 TensorLike.__array_function__ = array_function  # type: ignore[attr-defined]

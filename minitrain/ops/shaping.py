@@ -192,8 +192,14 @@ def matrix_transpose(a: Any, name: str = "matrix_transpose", conjugate: bool = F
     return _swapaxes(x, axis1=-1, axis2=-2)
 
 
+def _is_text(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and value.dtype.kind in "OUST"
+
+
 def expand_dims(input: Any, axis: Any, name: str | None = None) -> Tensor:
-    """A new axis of size 1 at `axis`."""
+    """A new axis of size 1 at `axis`. Text, which no Tensor holds, stays an ndarray."""
+    if _is_text(input):
+        return np.expand_dims(input, axis)  # type: ignore[return-value]  # a column of a table, for a lookup layer
     x = as_tensor(input)
     shape = x._array.shape
     place = one_axis(axis, len(shape) + 1) + len(shape) + 1
@@ -201,7 +207,12 @@ def expand_dims(input: Any, axis: Any, name: str | None = None) -> Tensor:
 
 
 def squeeze(input: Any, axis: Any = None, name: str | None = None) -> Tensor:
-    """Without the axes of size 1, or those of them that `axis` names. Raises where one of those is larger."""
+    """Without the axes of size 1, or those of them that `axis` names. Raises where one of those is larger.
+
+    Text, which no Tensor holds, stays an ndarray.
+    """
+    if _is_text(input):
+        return np.squeeze(input, axis)  # type: ignore[no-any-return]
     x = as_tensor(input)
     shape = x._array.shape
     axes = many_axes(axis, len(shape)) if axis is not None and axis != [] else None

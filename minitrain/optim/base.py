@@ -19,6 +19,7 @@ from minitrain import initializers
 from minitrain.configuration import Configurable, Registry, _arguments, snake_case
 from minitrain.engine.convert import as_tensor, to_dtype
 from minitrain.engine.packing import Pack, pack
+from minitrain.engine.slices import IndexedSlices
 from minitrain.engine.tape import GradientTape
 from minitrain.engine.tensor import Tensor
 from minitrain.engine.trail import STATE, Changes
@@ -403,7 +404,8 @@ class Optimizer(Configurable):
             raise InvalidArgumentError(f"Received {len(grads)} gradients for {len(variables)} variables.")
         trail = STATE.trail
         if trail is not None and trail.recorder is not None:
-            trail.recorder.effect(Update(self, variables, grads), [as_tensor(g) for g in grads if g is not None])
+            given = [_dense(g, each) for g, each in zip(grads, variables, strict=True) if g is not None]
+            trail.recorder.effect(Update(self, variables, grads), given)
             return
         if not self.built:
             self.build(variables)
@@ -438,7 +440,7 @@ class Optimizer(Configurable):
             if g is None:
                 missing.append(variable)
                 continue
-            array = g._array if type(g) is Tensor else as_tensor(g)._array
+            array = g._array if type(g) is Tensor else _dense(g, variable)._array
             mine = variable._tensor._array
             if array.shape != mine.shape:
                 raise ShapeError(
@@ -614,6 +616,13 @@ class Optimizer(Configurable):
     def scale_loss(self, loss: Any) -> Any:
         """The loss times `loss_scale_factor`, by which the gradients will be divided."""
         return loss if self.loss_scale_factor is None else loss * self.loss_scale_factor
+
+
+def _dense(g: Any, variable: Variable) -> Tensor:
+    """A gradient as a Tensor; slices that do not say so are slices of something as large as the variable."""
+    if isinstance(g, IndexedSlices) and g.dense_shape is None:
+        g = IndexedSlices(g.values, g.indices, variable.shape)
+    return as_tensor(g)
 
 
 def _norm(arrays: Sequence[Array]) -> float:

@@ -92,8 +92,9 @@ class ModelEstimator(NetworkEstimator):
         return {**super().get_params(deep), **self._given}
 
     def set_params(self, **params: Any) -> Any:
-        """Set parameters; those with prefixes, and those of `model.fit`, need not have been given before."""
-        known = FIT_ARGUMENTS.difference(super().get_params(deep=False)).union(self._given)
+        """Set parameters; those of `fit` and of the model's function, and those with prefixes, may be new."""
+        asked = {each for each in self._asked() if f"model__{each}" not in self._given}
+        known = FIT_ARGUMENTS.union(asked).difference(super().get_params(deep=False)).union(self._given)
         routed = {name: params.pop(name) for name in list(params) if name.startswith(PREFIXES) or name in known}
         self._given = {**self._given, **routed}
         return super().set_params(**params)

@@ -41,6 +41,23 @@ class OwnLoss(Loss):
         return as_tensor(self.function(y_true, y_pred))
 
 
+class LossSum(Loss):
+    """The losses of one output that several were given for: their sum, each times its weight."""
+
+    def __init__(self, losses: list[Loss], weights: list[float]) -> None:
+        super().__init__(name=losses[0].name)
+        self.losses = losses
+        self.weights = weights
+
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        return add_n(
+            [
+                each(y_true, y_pred, sample_weight) * weight
+                for each, weight in zip(self.losses, self.weights, strict=True)
+            ]
+        )
+
+
 def as_loss(identifier: Any) -> Loss | None:
     """The loss that a name, a class, an instance or a function stands for; None for None."""
     found = losses_module.get(identifier)
@@ -205,8 +222,14 @@ class Objective:
         """Spread the losses over the outputs of this prediction."""
         self.outputs = outputs = Outputs(y_pred, self.names)
         made = self._structure
-        self.losses = [_alone(each) for each in outputs.spread(made, "loss")]
-        self.weights = outputs.spread(self.weights_given, "loss_weights")
+        self.losses, self.weights = [], []
+        losses = outputs.spread(made, "loss", lists_are_values=True)
+        for loss, weight in zip(
+            losses, outputs.spread(self.weights_given, "loss_weights", lists_are_values=True), strict=True
+        ):
+            one, factor = _alone(loss, weight)
+            self.losses.append(one)
+            self.weights.append(factor)
         self.labels = []
         if outputs.count > 1 and sum(each is not None for each in self.losses) > 1:
             given, titles = outputs.spread(self.given, "loss"), outputs.titles
@@ -260,13 +283,18 @@ class Objective:
                 )
 
 
-def _alone(loss: Any) -> Any:
-    """The loss of an output, which may stand in a list of one."""
+def _alone(loss: Any, weight: Any) -> tuple[Any, Any]:
+    """The loss of an output and its weight; a list of losses, with one weight or a list of them, is their sum."""
     if not isinstance(loss, (list, tuple)):
-        return loss
-    if len(loss) != 1:
-        raise InvalidArgumentError(f"An output has one loss, received {len(loss)} of them: {loss!r}.")
-    return loss[0]
+        return loss, weight[0] if isinstance(weight, (list, tuple)) and len(weight) == 1 else weight
+    parts = [each for each in loss if each is not None]
+    weights = list(weight) if isinstance(weight, (list, tuple)) else [1.0] * len(loss)
+    if len(weights) != len(loss):
+        raise InvalidArgumentError(f"An output has {len(loss)} losses and {len(weights)} `loss_weights`: {weight!r}.")
+    kept = [each for each, one in zip(weights, loss, strict=True) if one is not None]
+    if not isinstance(weight, (list, tuple)) and len(parts) < 2:
+        return (parts[0] if parts else None), weight
+    return LossSum(parts, kept), None if isinstance(weight, (list, tuple)) else weight
 
 
 def _called(given: Any, loss: Any) -> str:

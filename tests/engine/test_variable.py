@@ -228,3 +228,23 @@ def test_a_variable_starts_with_an_initializer_as_in_keras():
     assert float(mt.Variable(initializer=5.0)) == 5
     with pytest.raises(ValueError, match="Unknown initializer"):
         mt.Variable(initializer="onse", shape=())
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_optimizers_take_slices_that_do_not_know_the_whole(compiled):
+    v, optimizer = mt.Variable(np.zeros((3, 2), "float32")), mt.keras.optimizers.SGD(1.0)
+
+    def step():
+        optimizer.apply_gradients([(mt.IndexedSlices(mt.ones((2, 2)), mt.constant([0, 0])), v)])
+
+    step = mt.function(step) if compiled else step
+    for _ in range(3):
+        step()
+    np.testing.assert_array_equal(v, [[-6, -6], [0, 0], [0, 0]])
+
+
+def test_errors_have_tensorflows_names():
+    errors = mt.errors
+    assert errors.NotFoundError is errors.MissingFileError
+    assert errors.FailedPreconditionError is errors.TapeError
+    assert errors.DataLossError is errors.FileFormatError

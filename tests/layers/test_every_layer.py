@@ -102,7 +102,7 @@ def make(cls, **further):
 def inputs(cls, dtype="float64"):
     x = SAMPLES[cls.__name__][2]
     if isinstance(x, list):
-        return [mt.constant(each.astype(dtype)) for each in x]
+        return [mt.constant(each.astype(dtype) if each.dtype.kind == "f" else each) for each in x]
     return mt.constant(x.astype(dtype)) if x.dtype.kind == "f" else x
 
 
@@ -817,6 +817,9 @@ def test_hashes_are_tensorflows():
         ((np.array(["a", "b"]), np.array([4, 5]), np.array([7, 8])), [836140, 660127]),
     ):
         assert layers.HashedCrossing(1000003)(pair).numpy().tolist() == expected
+    assert layers.Hashing(1000)(np.array([1.5, -7.0])).numpy().tolist() == [849, 62]  # of the integer parts
+    with pytest.raises(ValueError, match="integers or strings"):
+        layers.HashedCrossing(5)((np.array([1.5]), np.array([1])))
     assert layers.Hashing(3, output_mode="count")(np.array([["A", "A"]])).numpy().tolist() == [[0, 2, 0]]
     with pytest.raises(ValueError, match="`num_bins` of Hashing"):
         layers.Hashing(0)

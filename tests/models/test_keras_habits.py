@@ -310,9 +310,41 @@ def test_the_loss_of_an_output_may_stand_in_a_list_of_one():
     for loss in (["mse", ["mae"]], {"p": ["mse"], "q": "mae"}):
         made.compile("sgd", loss)
         assert set(made.fit(X, [Y, Y], verbose=0).history) == {"loss", "p_loss", "q_loss"}
-    made.compile("sgd", ["mse", ["mae", "mse"]])
-    with pytest.raises(ValueError, match="one loss"):
-        made.fit(X, [Y, Y], verbose=0)
+
+
+@pytest.mark.parametrize(
+    ("loss", "loss_weights", "total"),
+    [
+        (["mse", "mae"], None, 6.0),
+        ({"p": ["mse", "mae"]}, None, 6.0),
+        ([["mse", "mae"]], [[1.0, 3.0]], 10.0),
+        (["mse", "mae"], [1.0, 3.0], 10.0),
+        (["mse", "mae"], 3.0, 18.0),
+        (["mse", None], None, 4.0),
+    ],
+)
+def test_several_losses_of_one_output_are_summed(loss, loss_weights, total):
+    x = keras.Input((3,))
+    made = keras.Model(x, layers.Dense(1, kernel_initializer="zeros", name="p")(x))
+    made.compile(keras.optimizers.SGD(0.0), loss, loss_weights=loss_weights)
+    assert made.fit(X, np.full((16, 1), 2.0), verbose=0).history == {"loss": [total]}
+
+
+def test_as_many_weights_as_losses_of_an_output_are_needed():
+    made = model(loss=["mse", "mae"], loss_weights=[1.0, 2.0, 3.0])
+    with pytest.raises(ValueError, match="2 losses and 3"):
+        made.fit(X, Y, verbose=0)
+
+
+def test_a_frozen_model_has_no_trainable_weights_whatever_is_unfrozen_below():
+    base = keras.Sequential([keras.Input((3,)), layers.Dense(3, kernel_regularizer="l2"), layers.Dense(3)])
+    outer = keras.Sequential([keras.Input((3,)), base, layers.Dense(1)])
+    base.trainable = False
+    base.layers[0].trainable = True
+    assert (base.trainable_weights, len(base.non_trainable_weights), base.losses) == ([], 4, [])
+    assert len(outer.trainable_weights) == 4
+    base.trainable = True
+    assert len(base.trainable_weights) == 4
 
 
 def test_targets_under_a_name_of_no_output_are_refused():
@@ -506,3 +538,31 @@ def test_a_sequential_takes_its_one_input_in_a_list_and_by_name():
         np.testing.assert_allclose(made.predict(x, verbose=0), made(X), rtol=1e-6)
     with pytest.raises(ValueError, match="1 inputs"):
         made.predict([X, X], verbose=0)
+
+
+def test_columns_of_text_go_from_a_dataset_through_a_lookup():
+    columns = {"age": RNG.integers(20, 80, 16), "thal": RNG.choice(["fixed", "normal"], 16)}
+    data = keras.data.Dataset.from_tensor_slices((columns, RNG.integers(0, 2, 16))).batch(4)
+    age, thal = keras.Input((1,), name="age"), keras.Input((1,), name="thal", dtype="string")
+    lookup = layers.StringLookup(output_mode="multi_hot")
+    lookup.adapt(data.map(lambda x, y: x["thal"]).map(lambda x: keras.expand_dims(x, -1)))
+    assert set(lookup.get_vocabulary()) == {"[UNK]", "fixed", "normal"}
+    made = keras.Model([age, thal], layers.Dense(1)(layers.concatenate([age, lookup(thal)])))
+    made.compile("sgd", "mse")
+    assert len(made.fit(data, epochs=2, verbose=0).epoch) == 2
+    assert made.predict({"age": np.array([60]), "thal": np.array(["fixed"])}, verbose=0).shape == (1, 1)
+
+
+def test_the_summary_shows_what_a_subclassed_model_in_a_graph_gives():
+    class Head(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = layers.Dense(7)
+
+        def call(self, inputs):
+            return self.dense(inputs)
+
+    x = keras.Input((3,))
+    lines = []
+    keras.Model(x, Head()(layers.Dense(4)(x))).summary(print_fn=lines.append)
+    assert "(None, 7)" in next(line for line in "\n".join(lines).split("\n") if "(Head)" in line)

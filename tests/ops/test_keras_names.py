@@ -370,3 +370,28 @@ def test_dot_is_numpys(a, b):
     x, y = rng.normal(size=a), rng.normal(size=b)
     np.testing.assert_allclose(ops.dot(x, y), np.dot(x, y))
     np.testing.assert_allclose(np.dot(mt.constant(x), y), np.dot(x, y))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "sizes", "expected"),
+    [
+        ("a b c -> c (b a)", {}, lambda x: x.transpose(2, 1, 0).reshape(4, 6)),
+        ("a b (c d) -> a d b c", {"c": 2}, lambda x: x.reshape(2, 3, 2, 2).transpose(0, 3, 1, 2)),
+        ("a ... -> ... a", {}, lambda x: x.transpose(1, 2, 0)),
+        ("a b c -> a 1 (b c)", {}, lambda x: x.reshape(2, 1, 12)),
+    ],
+)
+def test_rearrange_splits_reorders_and_joins_axes(pattern, sizes, expected):
+    x = np.arange(24.0).reshape(2, 3, 4)
+    np.testing.assert_array_equal(ops.rearrange(x, pattern, **sizes), expected(x))
+
+
+@pytest.mark.parametrize("pattern", ["a b -> b a", "a b c -> a b", "a b c -> a b b", "a b (c d) -> a b c d", "a b c"])
+def test_rearrange_refuses_patterns_that_do_not_fit(pattern):
+    with pytest.raises(ValueError, match=r"pattern|make up"):
+        ops.rearrange(np.zeros((2, 3, 4)), pattern)
+
+
+def test_rearrange_stands_in_drawings_and_angle_is_that_of_real_numbers():
+    assert ops.rearrange(mt.KerasTensor((None, 4)), "n (a b) -> n b a", a=2).shape == (None, 2, 2)
+    np.testing.assert_allclose(ops.angle([-1.0, 0.0, 2.0]), [np.pi, 0, 0], rtol=1e-6)

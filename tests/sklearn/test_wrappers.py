@@ -216,3 +216,10 @@ def test_an_autoencoder_transforms_to_its_code():
     assert coder.get_feature_names_out().tolist() == ["transformer0"]
     named = Transformer(lambda n_features: build(n_features, n_features, units=3), layer=0, max_iter=1).fit(X)
     assert named.transform(X).shape == (120, 3)
+
+
+def test_a_search_varies_the_functions_own_arguments():
+    search = GridSearchCV(Regressor(build, **FAST), {"units": [2, 16]}, cv=2, error_score="raise").fit(X, Y)
+    assert search.best_estimator_.model_.layers[0].units == search.best_params_["units"]
+    with pytest.raises(ValueError, match="Invalid parameter"):
+        Regressor(build).set_params(nothing=3)

@@ -84,6 +84,16 @@ def _stack(*xs, axis):
     return np.stack(xs, axis=axis)
 
 
+@_stack.written()
+def _(emitter, out, *xs, axis):
+    for place, x in enumerate(xs):
+        if out.ndim == 1:
+            emitter.line(f"{out}[{place}] = {x}")
+        else:
+            part = emitter.view(out, lambda array, place=place: array[pick_slice(place, axis)], "")
+            emitter.line(f"{emitter.name(np.copyto)}({part}, {x})")
+
+
 @_stack.vjp()
 def _(xp, g, wanted, out, *xs, axis):
     axis = axis if axis < 0 else axis - len(out.shape)

@@ -407,9 +407,10 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             parts = self._parts(its_weight.sum(), count)
             ranks = np.linspace(0.0, 1.0, parts + 1) if parts > 1 else np.empty(0)
             found = weighted_quantiles(column, its_weight, np.concatenate([LEVELS, MIDDLES, ranks])).astype(np.float64)
-            few, typical[place], ranked = np.split(found, [len(LEVELS), len(LEVELS) + len(MIDDLES)])
-            self.median_[place], self.scale_[place] = median_and_scale(few)
-            if parts > 1 and len(knots := np.unique(ranked)) > 2:
+            few = len(LEVELS)
+            self.median_[place], self.scale_[place] = median_and_scale(found[:few])
+            typical[place] = found[few : few + len(MIDDLES)]
+            if parts > 1 and len(knots := np.unique(found[few + len(MIDDLES) :])) > 2:
                 self.knots_[place] = knots
         known = ~np.isnan(typical[:, 0])
         clipped = self._clipped(typical[known], self.median_[known, None], self.scale_[known, None])

@@ -1,7 +1,7 @@
 """Branches, loops and maps as functions: `tf.cond`, `tf.while_loop`, `tf.map_fn`, `tf.scan` and their kin.
 
 Execution is eager: they are Python's `if` and `for` over Tensors, and tapes see what the functions do. A condition
-that depends on a Tensor's value cannot be replayed: a `function` that asks for one runs as Python code.
+that depends on a Tensor's value cannot be replayed: a `function` that asks for one here runs as Python code.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ import numpy as np
 from minitrain import nest
 from minitrain.engine.convert import as_tensor, convert_to_tensor
 from minitrain.engine.primitive import ops
+from minitrain.engine.program.record import BRANCH
 from minitrain.engine.tensor import Tensor, TensorLike
+from minitrain.engine.trail import STATE
 from minitrain.errors import DTypeError, InvalidArgumentError, ShapeError
 from minitrain.ops.axes import as_int, one_axis
 from minitrain.ops.indexing import pick_slice
@@ -25,12 +27,23 @@ def _as_tensors(structure: Any) -> Any:
     return nest.map_structure(lambda each: None if each is None else convert_to_tensor(each), structure)
 
 
+def _decides(value: Any) -> Any:
+    """A value that decides what is done next, which a program that is recorded here cannot follow."""
+    if isinstance(value, TensorLike) and STATE.trail is not None:
+        STATE.trail.leave(value._read(), BRANCH)
+    return value
+
+
+def _holds(pred: Any) -> bool:
+    return bool(as_tensor(_decides(pred)))
+
+
 def cond(pred: Any, true_fn: Any = None, false_fn: Any = None, name: str | None = None) -> Any:
     """true_fn() where the scalar `pred` holds, else false_fn()."""
     for each, function in (("true_fn", true_fn), ("false_fn", false_fn)):
         if not callable(function):
             raise DTypeError(f"`{each}` must be callable, received {function!r}.")
-    return true_fn() if bool(as_tensor(pred)) else false_fn()
+    return true_fn() if _holds(pred) else false_fn()
 
 
 def case(
@@ -41,7 +54,7 @@ def case(
     `exclusive`: that no other condition may hold. Raises InvalidArgumentError where none holds and there is no default.
     """
     pairs = list(pred_fn_pairs.items() if isinstance(pred_fn_pairs, dict) else pred_fn_pairs)
-    true = [function for pred, function in pairs if bool(as_tensor(pred))]
+    true = [function for pred, function in pairs if _holds(pred)]
     if exclusive and len(true) > 1:
         raise InvalidArgumentError(f"More than one condition evaluated as True: {len(true)} of {len(pairs)}.")
     if not true and default is None:
@@ -56,7 +69,7 @@ def switch_case(branch_index: Any, branch_fns: Any, default: Any = None, name: s
         branch_fns = dict(pairs if isinstance(pairs[0], tuple) else enumerate(pairs))
     if default is None:
         default = branch_fns[max(branch_fns)]
-    return branch_fns.get(as_int(branch_index, "branch_index"), default)()
+    return branch_fns.get(as_int(_decides(branch_index), "branch_index"), default)()
 
 
 def while_loop(
@@ -76,7 +89,7 @@ def while_loop(
     limit = None if maximum_iterations is None else as_int(maximum_iterations, "maximum_iterations")
     variables = _as_tensors(loop_vars)
     turns = 0
-    while (limit is None or turns < limit) and bool(as_tensor(cond(*_arguments(variables)))):
+    while (limit is None or turns < limit) and _holds(cond(*_arguments(variables))):
         made = body(*_arguments(variables))
         if not isinstance(made, (list, tuple)) and isinstance(variables, (list, tuple)):
             made = [made]

@@ -2,7 +2,7 @@
 
 A program belongs to a signature: the shapes and dtypes of the Tensors among the arguments, and the values of all
 others. The first two calls of a signature are both recorded, and the function is replayed only if they did the same.
-What cannot be replayed stays the Python function that it is, after one warning.
+What branches or loops on a value by `cond` and its kin stays the Python function that it is, after one warning.
 """
 
 from __future__ import annotations
@@ -225,9 +225,9 @@ class Function:
         # Tensors of their own, so that one that is given twice, or that the function knows already, is an input too.
         tensors = [Tensor(each.copy()) for each in inputs]
         try:
-            outputs = trace.record(call, tensors, is_lenient=True, is_step=False)
+            outputs = trace.record(call, tensors, is_step=False)
         except CannotReplay as error:
-            if not trace.is_done:  # it comes from within
+            if not (trace.is_done and error.goes_on):
                 raise
             trace.error = error
             if not error.is_library:  # the user can do something about it
@@ -366,9 +366,9 @@ def function(
     which become Tensors; sizes of None may differ from call to call. The other arguments are taken for TensorFlow's
     sake.
 
-    A function that takes a value out of a Tensor, to branch on it for example, cannot be replayed: it runs as the
-    Python code that it is, after one warning that names the line. Raises ShapeError or DTypeError for arguments that do
-    not fit `input_signature`.
+    Raises CannotReplay where the function takes a value out of a Tensor, to branch on it for example; with `cond`,
+    `while_loop` and their kin it runs as the Python code that it is, after one warning that names the line. Raises
+    ShapeError or DTypeError for arguments that do not fit `input_signature`.
 
     >>> @function
     ... def cube(x):

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from minitrain.engine.program.stack import Stack
 
 __all__ = [
+    "BRANCH",
     "LOOK_UP",
     "Call",
     "CannotReplay",
@@ -40,13 +41,15 @@ __all__ = [
 class CannotReplay(TapeError):  # noqa: N818  # named as what it says
     """A function did what a program cannot do, such as branching on a value.
 
-    `is_library`: whether that was minitrain's own doing, as in a layer that looks words up.
+    `is_library`: whether that was minitrain's own doing, as in a layer that looks words up. `goes_on`: whether a
+    `function` may go on as the Python code that it is: nothing but minitrain's own code has seen the value.
     """
 
-    is_library = False
+    is_library = goes_on = False
 
 
 LOOK_UP = "a look-up of values"  # how layers take values out that no operation of minitrain's computes
+BRANCH = "a branch or loop on it"  # how `cond`, `while_loop` and their kin do
 
 
 class Effect:
@@ -269,12 +272,12 @@ class Recorder:
                 "the same in every call. Keep it a Tensor: use minitrain.where for a choice between values, and take "
                 "values out of what the function returns. `run_eagerly=True` runs the Python code every time."
             )
-            error.is_library = way == LOOK_UP
+            error.is_library, error.goes_on = way == LOOK_UP, way in (LOOK_UP, BRANCH)
             self._refuse(error)
 
     def _refuse(self, error: CannotReplay) -> None:
         """Raise, or note for the end of the call, of which nothing more is recorded: it may go on for long."""
-        if not self.is_lenient:
+        if not (self.is_lenient or error.goes_on):
             raise error
         self.error = error
         self.trail.tapes.remove(self)  # type: ignore[arg-type]

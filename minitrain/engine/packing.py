@@ -7,7 +7,7 @@ copy on write at the grain of the buffer. A pack refers to its variables weakly,
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from sys import getrefcount
 from typing import Any
 from weakref import ref
@@ -17,7 +17,7 @@ import numpy as np
 from minitrain.engine.tensor import Tensor
 from minitrain.engine.variable import SOLE_ARRAY, SOLE_TENSOR, Variable
 
-__all__ = ["Pack", "pack"]
+__all__ = ["Pack", "pack", "packs_of"]
 
 
 class Pack:
@@ -93,6 +93,11 @@ def pack(variables: Sequence[Variable]) -> Pack | None:
     if len({id(each) for each in variables}) != len(variables):
         return None
     return Pack(variables)
+
+
+def packs_of(variables: Iterable[Variable]) -> list[Pack]:
+    """The packs that variables are in, each once."""
+    return list({id(each._pack): each._pack for each in variables if each._pack is not None}.values())
 
 
 def _sole_count() -> int:

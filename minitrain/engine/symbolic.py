@@ -216,7 +216,7 @@ def draw(operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any], run: Cal
     is_usual = True
     try:
         few, many = example(lambda each: each.examples[0]), example(lambda each: each.examples[1])
-    except Exception:
+    except Exception:  # whatever the operation makes of sizes that do not fit
         found = _otherwise(example, nest.flatten([args, kwargs]))
         if found is None:
             raise

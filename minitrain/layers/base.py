@@ -413,10 +413,7 @@ class Layer(Configurable):
     @property
     def metrics(self) -> list[Any]:
         """The metrics among the attributes of this layer and of those below it, each once."""
-        found: dict[int, Any] = {}
-        for held in self._walk().held:
-            found |= {id(each): each for each in leaves(held, Measuring)}
-        return list(found.values())
+        return leaves(self._walk().held, Measuring)
 
     @property
     def metrics_variables(self) -> list[Variable]:
@@ -426,8 +423,7 @@ class Layer(Configurable):
     @property
     def losses(self) -> list[Any]:
         """What `add_loss` and activity regularizers added in the last call, and the penalties on trainable weights."""
-        walk = self._walk()
-        added = [loss for layer in (self, *walk.below) for loss in layer._losses]
+        added = [loss for layer in self._flatten_layers() for loss in layer._losses]
         penalised = [each for each in self.trainable_weights if each.regularizer is not None]
         return added + [as_tensor(each.regularizer(each)) for each in penalised]
 

@@ -223,7 +223,7 @@ def _apart(result: Callable[..., Any]) -> Callable[..., Any]:
         recorder = None if trail is None else trail.recorder
         if recorder is None:
             return result(self)
-        if recorder.is_step and recorder.is_lenient:
+        if recorder.is_lenient:  # as steps of training are recorded
             with recorder.aside():
                 return result(self)
         return called(self._value) if _is_ours(self) else result(self)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from itertools import islice
 from typing import Any
@@ -362,7 +362,7 @@ class Trainer:
 
     def _train_epoch(self, batches: Iterator[Batch], hooks: CallbackList, epoch: int, done: int) -> Results:
         """Train on the batches, but for those that were done before, and give the epoch's results."""
-        is_own = type(self).train_step is not Trainer.train_step or self._computes_own_metrics()
+        is_own = self._has_own("train")
         reading = hooks.reads("on_train_batch_end")
         every = self.steps_per_execution
         logs: Results = {}
@@ -376,14 +376,9 @@ class Trainer:
         for place, batch in enumerate(batches, first):
             if place % every == 0:
                 hooks.call("on_train_batch_begin", place, {})
-            if is_own:
-                results = self._steps.run_own(self, "train", self.train_step, pack_x_y_sample_weight(*batch))
-                if reading:
-                    logs = _numbers(results())
-            else:
-                self._steps.run(self, "train", self._train_on, batch)
-                if reading:
-                    logs = self.get_metrics_result()
+            results = self._stepped("train", batch)
+            if reading:
+                logs = results()
             if (place + 1) % every == 0:
                 hooks.call("on_train_batch_end", place, logs)
                 hooks.back_up(epoch, place + 1)
@@ -391,12 +386,26 @@ class Trainer:
             if self.stop_training:
                 break
         if is_own and place >= first:
-            logs = _numbers(results())
+            logs = results()
         if place >= first and (place + 1) % every:
             hooks.call("on_train_batch_end", place, logs)
         if place < 0:
             raise InvalidArgumentError("There was no batch to train on: the iterable is empty, or used up.")
         return dict(logs) if is_own else self.get_metrics_result()
+
+    def _has_own(self, kind: str) -> bool:
+        """Whether a step, "train" or "test", or what it computes of the metrics, is the user's own."""
+        step = f"{kind}_step"
+        return getattr(type(self), step) is not getattr(Trainer, step) or self._computes_own_metrics()
+
+    def _stepped(self, kind: str, batch: Batch) -> Callable[[], Results]:
+        """Make one step, "train" or "test", by program where that can be, and give what gives its results."""
+        if not self._has_own(kind):
+            self._steps.run(self, kind, self._train_on if kind == "train" else self._test_on, batch)
+            return self.get_metrics_result
+        step = self.train_step if kind == "train" else self.test_step
+        results = self._steps.run_own(self, kind, step, pack_x_y_sample_weight(*batch))
+        return lambda: _numbers(results())
 
     def _can_replay(self) -> bool:
         """Whether steps may be recorded and replayed as programs."""
@@ -427,7 +436,7 @@ class Trainer:
     def _test_epoch(self, batches: Any, steps: int | None, hooks: CallbackList) -> Results:
         self.reset_metrics()
         hooks.call("on_test_begin", {})
-        is_own = type(self).test_step is not Trainer.test_step or self._computes_own_metrics()
+        is_own = self._has_own("test")
         reading = hooks.reads("on_test_batch_end")
         every = self.steps_per_execution
         logs: Results = {}
@@ -435,18 +444,13 @@ class Trainer:
         for place, batch in enumerate(islice(batches, steps)):
             if place % every == 0:
                 hooks.call("on_test_batch_begin", place, {})
-            if is_own:
-                outcome = self._steps.run_own(self, "test", self.test_step, pack_x_y_sample_weight(*batch))
-                if reading:
-                    logs = _numbers(outcome())
-            else:
-                self._steps.run(self, "test", self._test_on, batch)
-                if reading:
-                    logs = self.get_metrics_result()
+            outcome = self._stepped("test", batch)
+            if reading:
+                logs = outcome()
             if (place + 1) % every == 0:
                 hooks.call("on_test_batch_end", place, logs)
         if is_own and place >= 0:
-            logs = _numbers(outcome())
+            logs = outcome()
         if (place + 1) % every:
             hooks.call("on_test_batch_end", place, logs)
         results = dict(logs) if is_own else self.get_metrics_result()
@@ -512,25 +516,17 @@ class Trainer:
         """One step on one batch, and its results."""
         self._need_compiled("train_on_batch")
         self.reset_metrics()
-        return _as_asked(self._stepped("train", self._one_batch(x, y, sample_weight, class_weight)), return_dict)
+        return _as_asked(self._stepped("train", self._one_batch(x, y, sample_weight, class_weight))(), return_dict)
 
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
         """The results of one batch."""
         self._need_compiled("test_on_batch")
         self.reset_metrics()
-        return _as_asked(self._stepped("test", self._one_batch(x, y, sample_weight, None)), return_dict)
-
-    def _stepped(self, kind: str, batch: Any) -> Results:
-        """The results of one step, "train" or "test", by program where that can be."""
-        own, ours = (self.train_step, self._train_on) if kind == "train" else (self.test_step, self._test_on)
-        if getattr(type(self), f"{kind}_step") is not getattr(Trainer, f"{kind}_step") or self._computes_own_metrics():
-            return _numbers(self._steps.run_own(self, kind, own, batch)())
-        self._steps.run(self, kind, ours, batch)
-        return self.get_metrics_result()
+        return _as_asked(self._stepped("test", self._one_batch(x, y, sample_weight, None))(), return_dict)
 
     def predict_on_batch(self, x: Any) -> Any:
         """The outputs for one batch, as ndarrays."""
-        return self._predicted(self._one_batch(x, None, None, None))
+        return self._predicted(pack_x_y_sample_weight(*self._one_batch(x, None, None, None)))
 
     def _predicted(self, batch: Any) -> Any:
         if type(self).predict_step is Trainer.predict_step and self._can_replay():
@@ -547,7 +543,7 @@ class Trainer:
         table = self._batches(x, y, weight)
         if not isinstance(table, Table):
             raise DTypeError(f"A batch must be an array, or a structure of arrays, received {type(x).__name__}.")
-        return pack_x_y_sample_weight(*(table if class_weight is None else table.weighted(class_weight)).whole)
+        return (table if class_weight is None else table.weighted(class_weight)).whole
 
     def _need_compiled(self, method: str) -> None:
         if not self._compiled:

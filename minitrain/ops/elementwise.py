@@ -13,6 +13,7 @@ import numpy as np
 from minitrain.dtypes import as_dtype
 from minitrain.engine.convert import LATE, as_tensor, operands, same_dtype, tensors, to_dtype
 from minitrain.engine.primitive import ops, primitive
+from minitrain.engine.program.emit import LONG_ROW
 from minitrain.engine.tensor import Tensor
 from minitrain.engine.variable import IDENTITY
 from minitrain.errors import DTypeError, InvalidArgumentError, ShapeError
@@ -371,7 +372,7 @@ def _(xp, g, out, x):
     return g * (out * (1.0 - out))
 
 
-LARGE, LONG_ROW = 4096, 32  # elements
+LARGE = 4096  # elements
 
 
 def rectified(x: Any, out: Any = None) -> Any:

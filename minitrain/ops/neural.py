@@ -278,8 +278,8 @@ def _(xp, g, out, x):
 
 @primitive(name="softmax")
 def _softmax(x, *, axis):
-    shifted = np.exp(x - np.maximum.reduce(x, axis=axis, keepdims=True, initial=-np.inf))
-    return shifted / np.add.reduce(shifted, axis=axis, keepdims=True)
+    powers = np.exp(_shifted.primitive.kernel(x, axis=axis))
+    return powers / np.add.reduce(powers, axis=axis, keepdims=True)
 
 
 @_softmax.made_of()
@@ -326,7 +326,7 @@ def _(xp, g, out, x, *, axis):
 
 @primitive(name="log_softmax")
 def _log_softmax(x, *, axis):
-    shifted = x - np.maximum.reduce(x, axis=axis, keepdims=True, initial=-np.inf)
+    shifted = _shifted.primitive.kernel(x, axis=axis)
     return shifted - np.log(np.add.reduce(np.exp(shifted), axis=axis, keepdims=True))
 
 
@@ -520,8 +520,7 @@ def _mean_of_squares(x):
 
 @_mean_of_squares.expressed()
 def _(emitter, x):
-    flat = emitter.view(x, lambda array: array.reshape(-1), f"{x}.reshape(-1)")
-    return f"{emitter.method(flat, 'dot')}({flat}) / {emitter.scalar(max(prod(x.shape), 1), x.dtype)}"
+    return f"{_sum_of_squares.primitive.express(emitter, x)} / {emitter.scalar(max(prod(x.shape), 1), x.dtype)}"
 
 
 @mean_squared_error.vjp("x")

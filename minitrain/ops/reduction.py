@@ -83,7 +83,7 @@ def _(emitter, out, x, *, axis=None, keepdims=False):
 
 @_mean.expressed()
 def _(emitter, x, *, axis=None, keepdims=False):
-    total = f"{emitter.name(np.add.reduce, 'sum')}({x}, {axis}, {emitter.name(x.dtype, 'd')})"
+    total = _sum.primitive.express(emitter, x, axis=axis)
     return f"{total} / {emitter.scalar(count_of(x.shape, axis), x.dtype)}"
 
 

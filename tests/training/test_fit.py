@@ -250,33 +250,37 @@ def test_mistakes_in_compile_are_named():
         model.fit(X, Y, verbose=0, callbacks=[callbacks.EarlyStopping()])
 
 
+def rows_of_three():
+    return np.random.default_rng(0).normal(size=(40, 3)).astype("float32")
+
+
+def line_models():
+    """Two of one layer, that run eagerly and by program, and make their weights in the first fit."""
+    models = [mt.Sequential([layers.Dense(1)]) for _ in range(2)]
+    for model, eagerly in zip(models, (True, False), strict=True):
+        model.compile("sgd", "mse", run_eagerly=eagerly)
+    return models
+
+
 @pytest.mark.parametrize("epoch", [0, 2])
 def test_training_stopped_before_an_epoch_ends_after_a_batch_as_it_does_eagerly(epoch):
-    x = np.random.default_rng(0).normal(size=(40, 3)).astype("float32")
-    found = []
-    for eagerly in (True, False):
-        mt.utils.set_random_seed(0)
-        model = mt.Sequential([layers.Dense(1)])
-        model.compile("sgd", "mse", run_eagerly=eagerly)
+    x, found = rows_of_three(), line_models()
+    for model in found:
 
         def stop(at, logs, model=model):
             model.stop_training = at == epoch
 
+        mt.utils.set_random_seed(0)
         model.fit(x, x[:, :1], 8, 5, 0, callbacks=[callbacks.LambdaCallback(on_epoch_begin=stop)])
-        found.append(model)
     assert [int(each.optimizer.iterations) for each in found] == [5 * epoch + 1] * 2
     np.testing.assert_array_equal(*(each.get_weights()[0] for each in found))
 
 
 def test_a_loss_scale_that_is_set_between_fits_divides_what_it_multiplies():
-    x = np.random.default_rng(0).normal(size=(40, 3)).astype("float32")
-    found = []
-    for eagerly in (True, False):
+    x, found = rows_of_three(), line_models()
+    for model in found:
         mt.utils.set_random_seed(0)
-        model = mt.Sequential([layers.Dense(1)])
-        model.compile("sgd", "mse", run_eagerly=eagerly)
         for factor in (None, 4.0, 2.0):
             model.optimizer.loss_scale_factor = factor
             model.fit(x, x[:, :1], 8, 2, 0)
-        found.append(model.get_weights()[0])
-    np.testing.assert_array_equal(*found)
+    np.testing.assert_array_equal(*(each.get_weights()[0] for each in found))

@@ -213,8 +213,8 @@ class Emitter:
                 ufunc = self.name(primitive.kernel)
                 given = [self._without_axes(each, inputs, out) for each in inputs]
                 self.line(f"{ufunc}({', '.join(map(str, given))}, out={out})")
-            else:
-                primitive.emit(self, out, *inputs, **statement.params)  # type: ignore[misc]
+            elif primitive.emit is not None:
+                primitive.emit(self, out, *inputs, **statement.params)
             self._stand(number, out)
         else:
             self._call(statement, inputs, roots)

@@ -61,16 +61,14 @@ class Trace:
             return True
         return all(_members(reference(), name) == members for reference, name, members in self.containers)
 
-    def record(
-        self, function: Callable[..., Any], inputs: list[Tensor], *, is_lenient: bool = False, is_step: bool = True
-    ) -> list[Tensor]:
+    def record(self, function: Callable[..., Any], inputs: list[Tensor], *, is_lenient: bool = False) -> list[Tensor]:
         """Call `function(*inputs)`, which gives a list of Tensors, and record it.
 
         Raises CannotReplay where the function takes a value out, or never does the same twice; with `is_lenient` only
         when the call has come to its end, so that nothing needs to be done again.
         """
         self.is_done = False
-        with Recorder(inputs, is_lenient=is_lenient, is_step=is_step) as recorder:
+        with Recorder(inputs, is_lenient=is_lenient) as recorder:
             outputs = function(*inputs)
             self.is_done = True
             if recorder.error is not None:
@@ -225,7 +223,7 @@ class Function:
         # Tensors of their own, so that one that is given twice, or that the function knows already, is an input too.
         tensors = [Tensor(each.copy()) for each in inputs]
         try:
-            outputs = trace.record(call, tensors, is_step=False)
+            outputs = trace.record(call, tensors)
         except CannotReplay as error:
             if not (trace.is_done and error.goes_on):
                 raise

@@ -86,24 +86,31 @@ def take_apart(recording: Recording) -> int:
     """Put the parts of operations that say what they are made of in their place, where others may share them."""
     kept: list[Statement] = []
     for each in recording.statements:
-        parts = each.primitive.parts if each.kind == "op" else None
-        if parts is None:
+        if each.kind != "op" or each.primitive.parts is None:
             kept.append(each)
             continue
-
-        def part(op: Any, *inputs: int, _whole: Statement = each, **params: Any) -> int:
-            kernel = op.primitive.kernel
-            with np.errstate(all="ignore"):
-                made = kernel(*(np.zeros(recording.shapes[n], recording.dtypes[n]) for n in inputs), **params)
-            number = recording.new_value(np.shape(made), made.dtype)
-            kept.append(Statement("op", inputs, (number,), op.primitive, params, line=_whole.line))
-            return number
-
-        parts(part, *each.inputs, **each.params)
-        kept[-1].outputs = each.outputs
+        made = _parts_of(each, recording)
+        made[-1].outputs = each.outputs
+        kept += made
     added = len(kept) - len(recording.statements)
     recording.statements = kept
     return added
+
+
+def _parts_of(whole: Statement, recording: Recording) -> list[Statement]:
+    """The statements that an operation is made of, with new values; what they give is seen on zeros."""
+    made: list[Statement] = []
+
+    def part(op: Any, *inputs: int, **params: Any) -> int:
+        zeros = [np.zeros(recording.shapes[number], recording.dtypes[number]) for number in inputs]
+        with np.errstate(all="ignore"):
+            out = op.primitive.kernel(*zeros, **params)
+        number = recording.new_value(np.shape(out), out.dtype)
+        made.append(Statement("op", inputs, (number,), op.primitive, params, line=whole.line))
+        return number
+
+    whole.primitive.parts(part, *whole.inputs, **whole.params)
+    return made
 
 
 def _key(statement: Statement) -> Any:

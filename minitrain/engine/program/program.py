@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from minitrain.engine.packing import Pack
+from minitrain.engine.packing import Pack, packs_of
 from minitrain.engine.program.emit import Emitter
 from minitrain.engine.program.passes import (
     drop_identities,
@@ -73,22 +73,21 @@ class Program:
         self._batches: Any = None
         self._bound: list[tuple[Pack, Any, int]] = []  # the packs, their buffers, and how often this program holds them
         with self._lock():
-            for pack in {id(each._pack): each._pack for each in self.written if each._pack is not None}.values():
+            for pack in packs_of(self.written):
                 pack.writable()  # before the first run, rather than in it, which would bind again
             self._bind()
 
     def _lock(self) -> Any:
         """What a run holds: programs that write to one pack take turns."""
-        packs = {id(each._pack): each._pack for each in self.written if each._pack is not None}
         if not self.written:
             return nullcontext()
-        return next(iter(packs.values())).lock if len(packs) == 1 else LOCK
+        packs = packs_of(self.written)
+        return packs[0].lock if len(packs) == 1 else LOCK
 
     def _bind(self) -> None:
         """Make the source, and the functions that run it, for where the variables are now."""
         self._let_go()
-        packs = list({id(each._pack): each._pack for each in self.packed if each._pack is not None}.values())
-        self._assigned = list({id(each._pack): each._pack for each in self.assigned if each._pack}.values())
+        packs, self._assigned = packs_of(self.packed), packs_of(self.assigned)
         self.lock = self._lock()
         before = [getrefcount(each.buffer) for each in packs]
         views = {id(each): each._pack.view_of(each) for each in self.packed if each._pack is not None}

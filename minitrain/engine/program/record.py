@@ -191,9 +191,8 @@ class Recorder:
     _is_recording = True  # what the trail asks of a tape
     _tracing = False
 
-    def __init__(self, inputs: Sequence[Tensor], *, is_lenient: bool = False, is_step: bool = True) -> None:
+    def __init__(self, inputs: Sequence[Tensor], *, is_lenient: bool = False) -> None:
         self.is_lenient = is_lenient  # whether a value that is taken out is noted, rather than refused
-        self.is_step = is_step  # whether metrics are read when the program has run, rather than in it
         self.error: CannotReplay | None = None
         self.inputs = list(inputs)
         self.notes: list[tuple[int, str, Any, Any, str]] = []  # (place, kind, target, Tensors, line)
@@ -280,7 +279,7 @@ class Recorder:
         if not (self.is_lenient or error.goes_on):
             raise error
         self.error = error
-        self.trail.tapes.remove(self)  # type: ignore[arg-type]
+        self.trail.tapes.remove(self)  # type: ignore[arg-type]  # which stands there as a tape, see `__enter__`
         self.trail.recorder, self.trail.everything = None, False
         self.trail.records = list(self.trail.records)  # for open tapes of the function's own
         refresh()

@@ -17,6 +17,7 @@ import itertools
 import statistics
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tape import ROUNDS, best_of, report
@@ -26,8 +27,10 @@ import minitrain as mt
 BATCH = 32
 
 
-def steps(rows: int, widths: list[int]) -> tuple[Callable[[], None], Callable[[], None], int]:
-    """An epoch of naive steps, an epoch of steps with a tape, and how many steps that is."""
+def steps(rows: int, widths: list[int]) -> tuple[Callable[[], None], Callable[[], None], Callable[[], None], int]:
+    """An epoch of naive steps, one of steps with a tape on a model, one on layers called one by one, and the number of
+    steps.
+    """
     rng = np.random.default_rng(0)
     x_all = rng.normal(size=(rows, widths[0])).astype("float32")
     y_all = rng.normal(size=(rows, 1)).astype("float32")
@@ -60,25 +63,32 @@ def steps(rows: int, widths: list[int]) -> tuple[Callable[[], None], Callable[[]
                 w -= 0.01 * gw
                 b -= 0.01 * gb
 
-    layers = [mt.layers.Dense(units, activation="relu") for units in widths[1:-1]] + [mt.layers.Dense(widths[-1])]
-    loss_fn, optimizer = mt.losses.MeanSquaredError(), mt.optimizers.SGD(0.01)
+    def taped(called: Callable[[], Any], layers: list[Any]) -> Callable[[], None]:
+        loss_fn, optimizer = mt.losses.MeanSquaredError(), mt.optimizers.SGD(0.01)
+        called(x_all[:1])
+        variables = [v for layer in layers for v in layer.trainable_variables]
 
-    def forward(x):
+        def epoch() -> None:
+            for index in batches:
+                with mt.GradientTape() as tape:
+                    loss = loss_fn(y_all[index], called(x_all[index]))
+                optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+                float(loss)
+
+        return epoch
+
+    def dense() -> list[Any]:
+        hidden = [mt.layers.Dense(units, activation="relu") for units in widths[1:-1]]
+        return [*hidden, mt.layers.Dense(widths[-1])]
+
+    layers, model = dense(), mt.Sequential(dense())
+
+    def forward(x: Any) -> Any:
         for layer in layers:
             x = layer(x)
         return x
 
-    forward(x_all[:1])
-    variables = [v for layer in layers for v in layer.trainable_variables]
-
-    def taped() -> None:
-        for index in batches:
-            with mt.GradientTape() as tape:
-                loss = loss_fn(y_all[index], forward(x_all[index]))
-            optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
-            float(loss)
-
-    return naive, taped, len(batches)
+    return naive, taped(model, [model]), taped(forward, layers), len(batches)
 
 
 def compare(one: Callable[[], object], other: Callable[[], object], count: int = 1) -> tuple[float, float]:
@@ -93,15 +103,16 @@ def compare(one: Callable[[], object], other: Callable[[], object], count: int =
 def training_step() -> list[str]:
     lines = ["A training step with a tape, us                naive NumPy   tape   ratio   goal 1.2"]
     for name, widths in (("8-30-1", [8, 30, 1]), ("8-30-30-1", [8, 30, 30, 1])):
-        naive, taped, count = steps(64 * BATCH, widths)
-        hand, ours = (each / count for each in compare(naive, taped))
-        lines.append(f"  {name + ', MSE, SGD, batch 32':44s} {hand:12.1f} {ours:6.1f} {ours / hand:7.2f}")
+        naive, of_model, of_layers, count = steps(64 * BATCH, widths)
+        for what, taped in (("a model", of_model), ("layer by layer", of_layers)):
+            hand, ours = (each / count for each in compare(naive, taped))
+            lines.append(f"  {f'{name}, MSE, SGD, batch 32, {what}':44s} {hand:12.1f} {ours:6.1f} {ours / hand:7.2f}")
     return lines
 
 
 def fit_step() -> list[str]:
     rows = 64 * BATCH
-    naive, _, count = steps(rows, [8, 30, 30, 1])
+    naive, *_, count = steps(rows, [8, 30, 30, 1])
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(rows, 8)).astype("float32"), rng.normal(size=(rows, 1)).astype("float32")
     dense = mt.layers.Dense

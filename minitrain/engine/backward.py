@@ -109,12 +109,10 @@ def walk(
                 continue
             wanted = [id(x) in reached for x in inputs]
             values = inputs if recorded else [x._array for x in inputs]
-            results = primitive.joint(xp, g, wanted, out, *values, **params)
-            for x, is_wanted, result in zip(inputs, wanted, results, strict=True):
-                if is_wanted and result is not None:
+            for x, result in zip(inputs, primitive.joint(xp, g, wanted, out, *values, **params), strict=True):
+                if result is not None and (key := id(x)) in reached:
                     if (result._array if recorded else result).shape != (shape := x._array.shape):
                         result = sum_to(xp, result, shape, lead)
-                    key = id(x)
                     held = get(key)
                     cotangents[key] = result if held is None else add(held, result)
             continue

@@ -20,6 +20,7 @@ from minitrain.errors import DTypeError, InvalidArgumentError, OutOfRangeError, 
 __all__ = ["constant", "convert_to_tensor"]
 
 INT32 = np.iinfo(np.int32)
+FLOAT32 = float32.dtype
 
 # Operations on Tensors that conversion needs and that live above the engine: `minitrain.ops` puts them here.
 LATE: dict[str, Callable[..., Any]] = {}
@@ -80,6 +81,8 @@ def as_tensor(value: Any) -> Tensor:
     """`convert_to_tensor` without its options."""
     if type(value) is Tensor:
         return value
+    if type(value) is ndarray and value.dtype is FLOAT32:  # the usual one, and nothing to convert
+        return Tensor(value.copy("K"))
     if isinstance(value, TensorLike):
         return value._read()
     if _holds_tensors(value):

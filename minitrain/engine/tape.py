@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import enum
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from operator import is_
 from typing import Any, Literal, Self
 
 import numpy as np
 
 from minitrain import nest
 from minitrain.engine.backward import reach, walk
-from minitrain.engine.convert import to_array
+from minitrain.engine.convert import to_array, to_dtype
 from minitrain.engine.primitive import ops
 from minitrain.engine.tensor import Tensor, TensorLike
 from minitrain.engine.trail import STATE, Record, Trail, refresh
@@ -32,6 +33,8 @@ class UnconnectedGradients(enum.Enum):
     NONE = "none"
     ZERO = "zero"
 
+
+ONES = {kind: np.ones((), kind) for kind in "efd"}  # what the gradient of a scalar starts from; nobody writes to them
 
 Unconnected = UnconnectedGradients | Literal["none", "zero"]
 
@@ -57,6 +60,8 @@ class GradientTape:
         self._trail: Trail | None = None
         self._is_used = False
         self._is_recording = False
+        # Whether a program may stand for what happens on it: it is asked once, for trainable variables.
+        self._is_usual = watch_accessed_variables and not persistent and not trace
         self._forget()
 
     def _forget(self) -> None:
@@ -64,6 +69,9 @@ class GradientTape:
         self._watched: dict[int, Tensor] = {}  # by id: constants, and snapshots of variables
         self._variables: dict[int, Variable] = {}  # by id, in the order in which they were first read
         self._snapshots: dict[int, list[Tensor]] = {}  # id of a variable -> what stood for it
+        # The places of records of calls that were replayed, and the calls, whose variables nobody has asked for yet.
+        self._calls: list[tuple[int, Any]] = []
+        self._read_at_once: Sequence[Variable] = ()  # the variables of the call that all gradients came through
 
     # ------------------------------------------------------------------------------------------ opening and closing
 
@@ -73,14 +81,15 @@ class GradientTape:
                 "Tape is still recording. This can happen if you try to re-enter an already-active tape: open a new "
                 "GradientTape instead."
             )
-        if STATE.home is None:
-            STATE.home = self._trail or Trail()
-            STATE.home.token.alive = True
-        if self._trail is not None and self._trail is not STATE.home:
+        home = STATE.home
+        if home is None:
+            home = STATE.home = self._trail or Trail()
+            home.token.alive = True
+        if self._trail is not None and self._trail is not home:
             raise TapeError("A tape that has recorded cannot be opened again inside another tape: open a new one.")
         self._is_used = False
-        self._trail = STATE.home
-        self._trail.tapes.append(self)
+        self._trail = home
+        home.tapes.append(self)
         self._resume()
         return self
 
@@ -162,6 +171,7 @@ class GradientTape:
 
     def _watch_variable(self, variable: Variable) -> None:
         """Watch a variable whether or not it is trainable: its snapshot of now and those that will be read."""
+        self._is_usual = self._is_usual and variable._trainable
         self._variables[id(variable)] = variable
         snapshot = variable._read()
         if id(snapshot) not in self._watched:
@@ -169,27 +179,52 @@ class GradientTape:
 
     def _notice(self, variable: Variable, snapshot: Tensor) -> None:
         """A variable was read while this tape recorded; `snapshot` stands for its value from now on."""
-        if id(variable) not in self._variables:
+        if self._calls:
+            self._settle()
+        key = id(variable)
+        if key not in self._variables:
             if not (self._watch_accessed_variables and variable._trainable and snapshot._array.dtype.kind == "f"):
                 return
-            self._variables[id(variable)] = variable
+            self._variables[key] = variable
+            if snapshot._token is None:  # the usual case: its first reading, on one tape
+                trail: Any = self._trail
+                snapshot._token = trail.token
+                self._watched[id(snapshot)] = snapshot
+                self._snapshots[key] = [snapshot]
+                return
         self._watch_snapshot(variable, snapshot)
 
     def _watch_snapshot(self, variable: Variable, snapshot: Tensor) -> None:
         trail: Any = self._trail
         self._watched[id(snapshot)] = snapshot
-        held = self._snapshots.get(id(variable))
-        if held is None:
-            self._snapshots[id(variable)] = [snapshot]
-        else:
-            held.append(snapshot)
-        if snapshot._token is None:
-            snapshot._token = trail.token
-        else:
-            trail.mark(snapshot)
+        self._snapshots.setdefault(id(variable), []).append(snapshot)
+        trail.mark(snapshot)
+
+    def _notice_call(self, call: Any, record: Record) -> None:
+        """A call was replayed: its record, with `call` among the params, as yet lacks the variables that it read.
+
+        Most loops ask for the gradients of one model's variables, and those need no look at each of them.
+        """
+        records = self._trail.records  # type: ignore[union-attr]
+        self._calls.append((len(records), call))
+        records.append(record)
+
+    def _settle(self) -> None:
+        """Notice the variables of calls as if they had been read one by one."""
+        calls, self._calls = self._calls, []
+        records = self._trail.records  # type: ignore[union-attr]
+        for place, call in calls:
+            primitive, inputs, params, output = records[place]
+            snapshots = [Tensor(each._array) for each in call.held]
+            for variable, snapshot in zip(call.passage.variables, snapshots, strict=True):
+                self._notice(variable, snapshot)
+            records[place] = primitive, (*inputs, *snapshots), params, output
 
     def watched_variables(self) -> tuple[Variable, ...]:
         """The variables watched so far, in the order in which they were first read."""
+        if self._calls:
+            self._settle()
+        self._variables |= {id(each): each for each in self._read_at_once if each._trainable}
         return tuple(self._variables.values())
 
     # ---------------------------------------------------------------------------------------------------- gradients
@@ -214,10 +249,14 @@ class GradientTape:
         zeros = unconnected_gradients != "none" and self._wants_zeros(unconnected_gradients)
         targets = self._as_targets(target)
         flat = self._as_sources(sources)
-        records = self._take_records()
-        given = None if output_gradients is None else _aligned(target, output_gradients)
-        seeds = self._seeds(targets, given)
-        found = self._found(records, seeds, flat, lead=0)
+        found = None
+        if len(self._calls) == 1 and type(target) is Tensor and output_gradients is None:
+            found = self._found_through_call(target, flat)
+        if found is None:
+            records = self._take_records()
+            given = None if output_gradients is None else _aligned(target, output_gradients)
+            seeds = self._seeds(targets, given)
+            found = self._found(records, seeds, flat, lead=0)
         self._release()
         if zeros:
             found = [_zeros_like(each) if g is None else g for each, g in zip(flat, found, strict=True)]
@@ -319,6 +358,8 @@ class GradientTape:
         """The records of this tape's stretches."""
         if self._trail is None:
             return []
+        if self._calls:
+            self._settle()
         records = self._trail.records
         if len(self._stretches) == 1:
             start, stop = self._stretches[0]
@@ -338,10 +379,11 @@ class GradientTape:
     def _release(self) -> None:
         if not self._persistent:
             variables = self._variables  # `watched_variables` is asked after the gradient too
+            read = self._calls[0][1].passage.variables if self._calls else ()
             self._is_used = True
             self._trail = None
             self._forget()
-            self._variables = variables
+            self._variables, self._read_at_once = variables, read
 
     def _stand_ins(self, each: Any) -> list[Tensor]:
         """The Tensors on the trail that stand for a source or target: itself, or a variable's snapshots."""
@@ -353,25 +395,34 @@ class GradientTape:
         self, records: list[Record], seeds: list[tuple[Any, Tensor]], sources: list[Any], lead: int
     ) -> list[Tensor | None]:
         """The gradient of each source, as Tensors; None where unconnected. `seeds`: targets with their cotangents."""
-        recorded = STATE.trail is not None and bool(STATE.trail.listening)
+        trail = STATE.trail
+        recorded = trail is not None and bool(trail.listening)
         snapshots = self._snapshots
-        stands = [snapshots.get(id(each), ()) if isinstance(each, Variable) else (each,) for each in sources]
-        keys = {id(each) for stand in stands for each in stand}
-        if not keys <= self._watched.keys():
-            keys &= reach(records, self._watched)
+        stands: list[Sequence[Tensor]] = []
+        keys = set()
+        for source in sources:
+            held = snapshots.get(id(source))  # of a variable, since only those have snapshots
+            stand: Sequence[Tensor] = held or (() if isinstance(source, Variable) else (source,))
+            stands.append(stand)
+            for each in stand:
+                keys.add(id(each))
+        watched = self._watched.keys()
+        # Where all that is watched is asked for, all that was recorded lies between, but for what other tapes watch.
+        is_all = keys == watched
+        if not is_all and not keys <= watched:
+            keys &= reach(records, watched)
+            is_all = keys == watched
         cotangents: dict[int, Any] = {}
         for target, seed in seeds:
             for each in self._stand_ins(target)[-1:]:
-                held = cotangents.get(id(each))
+                total = cotangents.get(id(each))
                 value = seed if recorded else seed._array
-                cotangents[id(each)] = value if held is None else held + value
-        # Where all that is watched is asked for, all that was recorded lies between, but for what other tapes watch.
-        is_all = len(keys) == len(self._watched) and keys == self._watched.keys()
+                cotangents[id(each)] = value if total is None else total + value
         walk(records, cotangents, keys, recorded=recorded, lead=lead, is_all=is_all)
         answers: list[Tensor | None] = []
-        for place, source in enumerate(sources):
+        for source, stand in zip(sources, stands, strict=True):
             total = None
-            for each in stands[place]:
+            for each in stand:
                 if (key := id(each)) in keys and (part := cotangents.get(key)) is not None:
                     total = part if total is None else total + part
             if total is None:  # a target that is its own source, watched or not
@@ -380,6 +431,31 @@ class GradientTape:
                 total = Tensor(total if type(total) is np.ndarray else np.asarray(total))
             answers.append(total)
         return answers
+
+    def _found_through_call(self, target: Tensor, sources: list[Any]) -> list[Tensor | None] | None:
+        """The gradients for the usual loop: nothing was read but in one replayed call, whose variables are asked for.
+
+        None where it is not so, and the general way is to be gone.
+        """
+        ((place, call),) = self._calls
+        wanted = call.passage.sources
+        if self._watched or len(wanted) != len(sources) or not all(map(is_, wanted, sources)):
+            return None
+        if len(self._stretches) > 1 or target._array.dtype.kind != "f" or STATE.checking:
+            return None
+        trail: Any = self._trail
+        if self._is_recording:
+            self._close()
+        if STATE.trail is not None:
+            return None
+        out = trail.records[place][3]
+        cotangents = {id(target): _seed(target, None)._array}
+        walk(trail.records[place + 1 : self._stretches[0][1]], cotangents, (id(out),), recorded=False, is_all=True)
+        g = cotangents.get(id(out))
+        if g is None:
+            return [None] * len(sources)
+        found: list[Tensor | None] = call.gradients_of_sources(g)
+        return found
 
     @staticmethod
     def _seeds(targets: list[Any], cotangents: list[Any] | None) -> list[tuple[Any, Tensor]]:
@@ -462,11 +538,13 @@ def _aligned(target: Any, output_gradients: Any) -> list[Any]:
 def _seed(target: Any, cotangent: Any) -> Tensor:
     array = target._peek()
     if cotangent is None:
+        if not array.shape:
+            return Tensor(ONES[array.dtype.char])
         ones = np.empty(array.shape, array.dtype)
         ones.fill(1.0)
         return Tensor(ones)
     if isinstance(cotangent, TensorLike):
-        tensor = ops.cast(cotangent, dtype=array.dtype)
+        tensor = to_dtype(cotangent._read(), array.dtype)
     else:
         tensor = Tensor(to_array(cotangent, array.dtype))
     if tensor.shape == array.shape:

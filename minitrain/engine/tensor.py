@@ -191,14 +191,16 @@ class Tensor(TensorLike):
     <mt.Tensor: shape=(1, 2), dtype=float32, numpy=array([[3., 6.]], dtype=float32)>
     """
 
-    # Unset in most Tensors: the mask that a layer computed, the logits behind probabilities, and, for a part of a
-    # variable, the variable and the key.
-    __slots__ = ("__weakref__", "_array", "_keras_mask", "_logits", "_origin", "_token")
+    # Unset in most Tensors: the mask that a layer computed, the logits behind probabilities, for a part of a variable
+    # the variable and the key, and, for the first of several gradients that are parts of one array, that array, their
+    # own arrays, and their shapes.
+    __slots__ = ("__weakref__", "_array", "_joint", "_keras_mask", "_logits", "_origin", "_token")
 
     _array: Any  # an ndarray that nobody writes to
     _token: Token | SharedToken | None
     _keras_mask: Any
     _logits: Any
+    _joint: tuple[Any, list[Any], list[tuple[int, ...]]]
     _origin: tuple[Any, Any]
 
     def __init__(self, array: Any, token: Token | None = None) -> None:

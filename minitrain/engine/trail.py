@@ -47,7 +47,7 @@ class SharedToken:
 class Trail:
     """The records of the tapes that are open in one thread."""
 
-    __slots__ = ("everything", "listening", "reads", "recorder", "records", "tapes", "token")
+    __slots__ = ("everything", "listening", "lone", "reads", "recorder", "records", "tapes", "token")
 
     def __init__(self) -> None:
         self.token = Token()
@@ -57,6 +57,7 @@ class Trail:
         self.reads: dict[int, Tensor] = {}  # id of a variable -> the snapshot that stands for its present value
         self.everything = False  # record also what depends on nothing watched
         self.recorder: Any = None  # what makes a program of all that happens, where somebody does
+        self.lone: GradientTape | None = None  # the only tape, where nobody else looks at what is recorded
 
     def sees(self, *tensors: Tensor) -> bool:
         """Whether an operation on `tensors` is to be recorded; asked only where none carries our token alone."""
@@ -137,23 +138,30 @@ STATE = ThreadState()
 
 def refresh() -> None:
     """Decide anew what listens in this thread, after a tape opened, closed, paused or resumed."""
-    home = STATE.home
+    state = STATE.__dict__  # each look into a thread's state takes as long as three into a dict
+    home, checking = state.get("home"), state.get("checking", False)
     tracing = False
     if home is not None:
         home.reads.clear()
-        home.listening = []
+        home.lone = None
+        home.listening = listening = []
         for tape in home.tapes:
             if tape._is_recording:
-                home.listening.append(tape)
+                listening.append(tape)
                 tracing = tracing or tape._tracing
         if not home.tapes:
             home.token.alive = False
-            STATE.home = home = None
-    if home is not None and home.recorder is not None:
+            state["home"] = home = None
+    if home is None:
+        state["trail"] = _observed(None, False) if checking else None
+        return
+    if home.recorder is not None:
         home.everything = True
-    elif STATE.checking or tracing or (home is not None and type(home.records) is not list):
+    elif checking or tracing or type(home.records) is not list:
         home = _observed(home, tracing)
-    STATE.trail = home if home is not None and (home.listening or STATE.checking) else None
+    elif len(home.tapes) == 1:
+        home.lone = tape
+    state["trail"] = home if listening or checking else None
 
 
 def _observed(home: Trail | None, tracing: bool) -> Trail:

@@ -111,9 +111,8 @@ def same_rank(a: Tensor, b: Tensor, expand_vectors: bool = True) -> tuple[Tensor
 
 def matched(y_true: Any, y_pred: Any) -> tuple[Tensor, Tensor]:
     """y_true and y_pred as Tensors of one dtype and rank; ShapeError where they would broadcast into a third shape."""
-    p = _prediction(y_pred, None)
-    t = as_tensor(y_true)
-    t = to_dtype(t, p._array.dtype)
+    p = y_pred if type(y_pred) is Tensor and y_pred._array.dtype.kind == "f" else _prediction(y_pred, None)
+    t = to_dtype(as_tensor(y_true), p._array.dtype)
     shape, of = t._array.shape, p._array.shape
     if shape == of:
         return t, p
@@ -196,12 +195,11 @@ class FunctionLoss(Loss):
         whole = type(self).whole
         if whole is None or sample_weight is not None or self.reduction not in ("sum_over_batch_size", "mean"):
             return super().__call__(y_true, y_pred, sample_weight)
-        y_pred = _prediction(y_pred, self._dtype)
-        if getattr(y_pred, "_keras_mask", None) is not None:
-            return super().__call__(y_true, y_pred)
-        t, p = matched(y_true, y_pred)
-        # Shapes that broadcast, or that have no axis to take the mean over, go the general way.
-        return whole(t, p) if t._array.shape == p._array.shape != () else super().__call__(y_true, y_pred)
+        t, p = matched(y_true, y_pred if self._dtype is None else _prediction(y_pred, self._dtype))
+        shape = p._array.shape
+        # Masks, shapes that broadcast, or that have no axis to take the mean over, go the general way.
+        is_plain = t._array.shape == shape and shape and getattr(p, "_keras_mask", None) is None
+        return whole(t, p) if is_plain else super().__call__(y_true, y_pred)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         return type(self).fn(y_true, y_pred, **self.options)

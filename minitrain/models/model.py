@@ -9,10 +9,12 @@ import numpy as np
 from minitrain import nest
 from minitrain.configuration import custom_object_scope, registered_name
 from minitrain.dtypes import as_dtype
+from minitrain.engine.program.function import Function
 from minitrain.engine.symbolic import name_of
 from minitrain.engine.tensor import Tensor
+from minitrain.engine.trail import STATE
 from minitrain.errors import InvalidArgumentError, NotDrawnError
-from minitrain.layers.base import Layer, with_layers
+from minitrain.layers.base import CALLS, Layer, with_layers
 from minitrain.models.graph import Graph
 from minitrain.models.summary import Summary
 from minitrain.models.trainer import Trainer
@@ -52,6 +54,20 @@ class Model(Trainer, Layer):
         self._steps.forget()
         self._takes_any_input = any(each.dtype == "string" for each in graph.flat_inputs)
         self.built = True
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        trail = STATE.trail
+        if trail is None or trail.lone is None or not trail.lone._is_usual or len(args) != 1:
+            return super().__call__(*args, **kwargs)
+        (x,) = args
+        training = kwargs.get("training")
+        is_array = type(x) is Tensor or (type(x) is np.ndarray and x.dtype.kind in "fiub")
+        if not is_array or len(kwargs) != ("training" in kwargs) or self.run_eagerly or Function.runs_eagerly:
+            return super().__call__(x, **kwargs)
+        x = self._as_input(x)
+        passage = self._steps.live.passage(self, x, CALLS.training if training is None else training, trail)
+        call = super().__call__
+        return passage.run(lambda x: call(x, training=training), (x,), trail, self)
 
     # ------------------------------------------------------------------------------------------------------- what it is
 

@@ -21,6 +21,7 @@ from minitrain.engine.program.stack import Stack
 from minitrain.engine.tensor import Tensor
 from minitrain.engine.trail import STATE
 from minitrain.metrics.base import Metric
+from minitrain.models.live import LiveCalls
 
 PATIENCE = 1  # steps of a shape by Python first: one that does not come again is not worth a recording
 TRIES = 8  # recordings of a step of one's own that never does the same, such as one that counts its calls
@@ -122,6 +123,7 @@ class Steps:
         self.has_failed = False
         self.own_tries = 0  # recordings of steps of one's own since the last that led to a program
         self.is_rowwise: bool | None = None  # whether rows of a batch cannot influence each other, once that is known
+        self.live = LiveCalls()  # those of loops of one's own
 
     def forget(self) -> None:
         """Drop all programs, as after a new `compile`."""
@@ -129,6 +131,7 @@ class Steps:
         self.has_failed = False
         self.own_tries = 0
         self.is_rowwise = None
+        self.live = LiveCalls()
 
     def __copy__(self) -> Steps:
         return Steps()

@@ -523,16 +523,19 @@ def _(emitter, x):
     return f"{_sum_of_squares.primitive.express(emitter, x)} / {emitter.scalar(max(prod(x.shape), 1), x.dtype)}"
 
 
+def _beside(xp, g, x):
+    """The cotangent of a number, or a stack of them, in a shape that broadcasts with `x`."""
+    return xp.reshape(g, shape=(*g.shape, *(1,) * len(x.shape))) if g.shape else g
+
+
 @mean_squared_error.vjp("x")
 def _(xp, g, out, x, y):
-    g = xp.reshape((2.0 / max(prod(x.shape), 1)) * g, shape=(*g.shape, *(1,) * len(x.shape)))
-    return g * (x - y)
+    return _beside(xp, (2.0 / max(prod(x.shape), 1)) * g, x) * (x - y)
 
 
 @mean_squared_error.vjp("y")
 def _(xp, g, out, x, y):
-    g = xp.reshape((2.0 / max(prod(x.shape), 1)) * g, shape=(*g.shape, *(1,) * len(x.shape)))
-    return g * (y - x)
+    return _beside(xp, (2.0 / max(prod(x.shape), 1)) * g, x) * (y - x)
 
 
 # ------------------------------------------------------------------------------------------------------- normalisation
@@ -564,7 +567,7 @@ def _sum_of_squares(x):
 
 @_sum_of_squares.vjp("x")
 def _(xp, g, out, x):
-    return xp.reshape(2.0 * g, shape=(*g.shape, *(1,) * len(x.shape))) * x
+    return _beside(xp, 2.0 * g, x) * x
 
 
 @_sum_of_squares.expressed()

@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import warnings
 from collections.abc import Iterable, Sequence
+from operator import is_
 from typing import Any
 
 import numpy as np
@@ -124,6 +125,7 @@ class Optimizer(Configurable):
         self._excluded: set[int] = set()
         self._excluded_names: list[str] = []
         self._trainable_variables: list[Variable] = []
+        self._shapes: list[tuple[int, ...]] = []  # of these variables
         self._slots: dict[str, list[Variable]] = {}
         self._model_variables_moving_average: list[Variable] = []
         self._accumulated_gradients: list[Variable] = []
@@ -133,6 +135,7 @@ class Optimizer(Configurable):
         self._place: dict[int, int] = {}  # id of a variable -> its place
         self._spare: dict[Any, list[Array]] = {}  # two arrays to work in, by dtype
         self._warned = False
+        self._at_once: tuple[Any, bool] = (None, False)
         self._spread: dict[Any, Array] = {}  # of `_for_each`
         self.learning_rate = learning_rate
 
@@ -324,6 +327,7 @@ class Optimizer(Configurable):
         variables = list(variables)
         self._trainable_variables = variables
         self._place = {id(each): place for place, each in enumerate(variables)}
+        self._shapes = [each._peek().shape for each in variables]
         if self.use_ema:
             self._model_variables_moving_average = [self._zeros_like(each, "average") for each in variables]
         if self.gradient_accumulation_steps:
@@ -341,7 +345,7 @@ class Optimizer(Configurable):
 
     def __getstate__(self) -> dict[str, Any]:
         # A pack belongs to these very variables; a copy updates its own one by one, with the same numbers.
-        return {**vars(self), "_packs": {}, "_spare": {}, "_spread": {}}
+        return {**vars(self), "_packs": {}, "_spare": {}, "_spread": {}, "_at_once": (None, False)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
@@ -409,6 +413,45 @@ class Optimizer(Configurable):
             return
         if not self.built:
             self.build(variables)
+        flat = self._joined(grads, variables) if self._is_at_once() else None
+        if flat is not None:
+            self._update_packed(self._groups[0], flat, *self._begin_step())
+        else:
+            self._apply_each(grads, variables)
+        count = self._iterations._writable()
+        count[()] = count.item() + 1
+
+    def _is_at_once(self) -> bool:
+        """Whether a step is one update of one short pack, with nothing before or after it; kept while options stay."""
+        key = self._version, Changes.count
+        if self._at_once[0] != key:
+            is_one = self.is_one_update(self._trainable_variables)
+            self._at_once = key, is_one and self._packs[0][0].buffer.size <= BLOCK
+        return self._at_once[1]
+
+    def _joined(self, grads: list[Any], variables: list[Variable]) -> Array | None:
+        """The gradients in one flat array; None where they are not those of all variables in order, as they should."""
+        mine = self._trainable_variables
+        if len(variables) != len(mine):
+            return None
+        joint = getattr(grads[0], "_joint", None)
+        if joint is not None:
+            flat, parts, shapes = joint
+            given = [getattr(g, "_array", None) for g in grads]
+            if shapes == self._shapes and all(map(is_, given, parts)) and all(map(is_, variables, mine)):
+                return flat
+        arrays = []
+        for g, variable, known in zip(grads, variables, mine, strict=True):
+            if variable is not known or type(g) is not Tensor:
+                return None
+            array, held = g._array, variable._tensor._array
+            if array.shape != held.shape or array.dtype is not held.dtype:
+                return None
+            arrays.append(array)
+        return np.concatenate(arrays, axis=None)
+
+    def _apply_each(self, grads: list[Any], variables: list[Variable]) -> None:
+        """A step of any kind."""
         places, arrays = self._accepted(grads, variables)
         if self.loss_scale_factor is not None:
             arrays = [array / self.loss_scale_factor for array in arrays]
@@ -424,7 +467,6 @@ class Optimizer(Configurable):
             variable = self._trainable_variables[place]
             if variable._constraint is not None:
                 variable.assign(as_tensor(variable._constraint(variable)))
-        self._iterations._update(np.add, 1)
 
     def _accepted(self, grads: list[Any], variables: list[Variable]) -> tuple[list[int], list[Array]]:
         """The places of the variables that have a gradient, and the gradients as ndarrays of their shape and dtype."""
@@ -458,14 +500,13 @@ class Optimizer(Configurable):
             warnings.warn(
                 f"Gradients do not exist for variables {[each.path for each in missing]} when minimizing the loss; "
                 "they are left as they are. `tape.explain(loss, variable)` says why.",
-                stacklevel=4,
+                stacklevel=5,
             )
         return places, arrays
 
     def _update_all(self, places: list[int], arrays: list[Array]) -> None:
         """Clip, decay and update, group by group."""
-        rate, step = self._rate(), self._step_number() + 1
-        self.begin_step(step)
+        rate, step = self._begin_step()
         if self.clipnorm is None and self.global_clipnorm is None and self.clipvalue is None:
             given = dict(zip(places, arrays, strict=True))
         else:
@@ -474,17 +515,27 @@ class Optimizer(Configurable):
             packed = self._packs.get(group[0])
             is_whole = len(given) == len(self._trainable_variables) or all(place in given for place in group)
             if packed is not None and is_whole and packed[0].buffer.size <= BLOCK:
-                variables, slots = packed
-                flat = np.concatenate([given[place] for place in group], axis=None)
-                buffers = [slots[name].writable() for name in self.slot_names]
-                w = variables.writable()
-                self._decay(group, w, rate)
-                self._in_blocks(w, flat, buffers, self._for_each(rate, group), step)
+                self._update_packed(group, np.concatenate([given[place] for place in group], axis=None), rate, step)
                 continue
             # Joining long gradients would cost as much as their update does.
             for place in group:
                 if place in given:
                     self._update_one(place, given[place], rate, step)
+
+    def _begin_step(self) -> tuple[Any, int]:
+        """The learning rate of a step, and its number."""
+        rate, step = self._rate(), self._step_number() + 1
+        if self._begins:
+            self.begin_step(step)
+        return rate, step
+
+    def _update_packed(self, group: list[int], flat: Array, rate: Any, step: int) -> None:
+        """Decay and update the variables of a pack from their gradients in one flat array."""
+        variables, packs = self._packs[group[0]]
+        slots = [packs[name].writable() for name in self.slot_names]
+        w = variables.writable()
+        self._decay(group, w, rate)
+        self._in_blocks(w, flat, slots, self._for_each(rate, group), step)
 
     def is_one_update(self, variables: Sequence[Variable]) -> bool:
         """Whether a step is one update of one pack of these variables, with nothing before or after it."""
@@ -539,7 +590,7 @@ class Optimizer(Configurable):
             # Kept from step to step: fresh memory of this size costs page faults each time.
             spare = self._spare[w.dtype] = [np.empty(min(size, BLOCK), w.dtype) for _ in range(2)]
         if size <= BLOCK:
-            self.update(w, g, slots, rate, step, [each[:size] for each in spare])
+            self.update(w, g, slots, rate, step, spare if spare[0].size == size else [each[:size] for each in spare])
             return
         for start in range(0, size, BLOCK):
             part = slice(start, min(start + BLOCK, size))

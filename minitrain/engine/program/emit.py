@@ -76,6 +76,7 @@ class Emitter:
         self._due: dict[int, list[int]] = {}  # place -> roots that may end there
         self._scratch: list[int] = []
         self.bytes = 0
+        self.pause: int | None = None  # the place of the first line behind a pause
         self._comment = ""
         self._last_use = self._lifetimes()
         for number, array in recording.constants.items():
@@ -331,6 +332,16 @@ class Emitter:
         if not statement.target.emit(self, slots):
             self.line(f"{self.name(statement.target, 'effect')}([{', '.join(map(str, slots))}])")
 
+    def _pause(self, statement: Statement) -> None:
+        self.line(f"given = yield [{', '.join(f'array({self.slots[number]})' for number in statement.inputs)}]")
+        self.pause = len(self.lines)
+        names = []
+        for number in statement.outputs:
+            names.append(self._name("g"))
+            shape, dtype = self.recording.shapes[number], self.recording.dtypes[number]
+            self._stand(number, Slot(names[-1], shape, dtype, None, frozenset()))
+        self.line(f"{', '.join(names)}, = given")
+
     # ----------------------------------------------------------------------------------------------------------- memory
 
     def _lifetimes(self) -> dict[int, int]:
@@ -341,6 +352,11 @@ class Emitter:
                 last[number] = place
         for number in self.recording.outputs:
             last[number] = len(self.recording.statements)
+        pause = next((place for place, each in enumerate(self.recording.statements) if each.kind == "pause"), 0)
+        for statement in self.recording.statements[:pause]:  # what comes behind it may be done again
+            for number in statement.outputs:
+                if last.get(number, 0) > pause:
+                    last[number] = len(self.recording.statements)
         return last
 
     def _last_use_of(self, number: int) -> int:
@@ -414,7 +430,7 @@ class Emitter:
             return f"{statement.primitive.name} {shapes} -> {made}  {_short(statement.line)}"
         if statement.kind == "effect":
             return f"{type(statement.target).__name__}  {_short(statement.line)}"
-        return f"{statement.kind} {statement.target.path}"
+        return "pause" if statement.kind == "pause" else f"{statement.kind} {statement.target.path}"
 
 
 def _moved(array: Any, method: str | None, table: Any, place: int) -> Any:

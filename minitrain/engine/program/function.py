@@ -74,16 +74,17 @@ class Trace:
             if recorder.error is not None:
                 raise recorder.error
             recording = recorder.finish(outputs)
+        self.keep(recording)
+        return outputs
+
+    def keep(self, recording: Recording) -> None:
+        """Take the recording of one call more: ready when it is that of the call before.
+
+        Raises CannotReplay where no two calls in a row did the same.
+        """
         self.tries += 1
         before, self.recording = self.recording, recording
-        self.layers = [(weakref.ref(each), each._version) for each in recording.layers]
-        self.containers = [
-            (weakref.ref(each), name, _members(each, name))
-            for each in recording.layers
-            for name, value in vars(each).items()
-            if name[0] != "_" and isinstance(value, (list, dict))
-        ]
-        self.changes = Changes.count
+        self.note(recording.layers)
         recording.layers = []
         if before is not None:
             difference = before.difference(recording)
@@ -96,7 +97,17 @@ class Trace:
                     "Random numbers of NumPy's, counters and data that are no argument would be the same in every "
                     "replay: use minitrain.random, Variables and arguments."
                 )
-        return outputs
+
+    def note(self, layers: list[Any]) -> None:
+        """Note what holds now of the layers that were called, for `is_current`."""
+        self.layers = [(weakref.ref(each), each._version) for each in layers]
+        self.containers = [
+            (weakref.ref(each), name, _members(each, name))
+            for each in layers
+            for name, value in vars(each).items()
+            if name[0] != "_" and isinstance(value, (list, dict))
+        ]
+        self.changes = Changes.count
 
     def take(self) -> Program:
         """A program that no other thread runs."""

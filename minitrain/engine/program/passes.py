@@ -23,7 +23,7 @@ def drop_unneeded(recording: Recording) -> int:
     needed = set(recording.outputs)
     kept: list[Statement] = []
     for each in reversed(recording.statements):
-        acts = each.kind in ("write", "effect") or (each.kind == "op" and each.primitive.draws)
+        acts = each.kind in ("write", "effect", "pause") or (each.kind == "op" and each.primitive.draws)
         if acts or any(number in needed for number in each.outputs):
             needed.update(each.inputs)
             kept.append(each)
@@ -69,7 +69,7 @@ def share_repeated(recording: Recording) -> int:
         elif each.kind == "effect":
             for variable in each.target.writes:
                 reads.pop(id(variable), None)
-        elif not each.primitive.draws:
+        elif each.kind == "op" and not each.primitive.draws:
             key = _key(each)
             first_outputs = seen.setdefault(key, each.outputs) if key is not None else each.outputs
             if first_outputs is not each.outputs:

@@ -1,5 +1,8 @@
 """A program: the source of a recording, bound to its buffers and to the variables' memory, and run.
 
+One whose recording has a pause runs in two halves: `start` gives what it has until then, and the rest is done when
+further values are sent.
+
 Variables that are packed are read and written in the pack's own buffer; where that has moved, because somebody holds on
 to old values, the program is bound anew.
 """
@@ -72,6 +75,9 @@ class Program:
         self._epoch: Any = None
         self._batches: Any = None
         self._bound: list[tuple[Pack, Any, int]] = []  # the packs, their buffers, and how often this program holds them
+        self.bindings = 0  # how often the source was made
+        self.shapes: list[tuple[int, ...]] = []  # of the outputs
+        self.is_joint = False  # whether the outputs behind a pause are parts of one array, which is given before them
         with self._lock():
             for pack in packs_of(self.written):
                 pack.writable()  # before the first run, rather than in it, which would bind again
@@ -87,6 +93,7 @@ class Program:
     def _bind(self) -> None:
         """Make the source, and the functions that run it, for where the variables are now."""
         self._let_go()
+        self.bindings += 1
         packs, self._assigned = packs_of(self.packed), packs_of(self.assigned)
         self.lock = self._lock()
         before = [getrefcount(each.buffer) for each in packs]
@@ -102,6 +109,8 @@ class Program:
             if places[id(effect)] is None:  # it may move the buffers while the program runs
                 for each in effect.writes:
                     views.pop(id(each), None)
+        joint = self._joint_outputs()
+        wanted |= joint
         batches = self._batches_at_once() if self.static_inputs else 0
         emitter = Emitter(self.recording, views=views, wanted=wanted, places=places, batches=batches)
         self.lines, self.comments = emitter.lines, emitter.comments
@@ -111,8 +120,18 @@ class Program:
         self.outputs = [emitter.slots[number] for number in self.recording.outputs]
         given = "" if self.static_inputs else ", ".join(map(str, inputs))
         returned = ", ".join(f"array({each})" for each in self.outputs)
-        body = "\n".join(f"    {line}" for line in self.lines)
-        self._sources = {"run": f"def run({given}):\n{body}\n    return [{returned}]\n"}
+        if emitter.pause is None:
+            lines = [*self.lines, f"return [{returned}]"]
+        else:  # what comes behind the pause is done for as many values as are sent
+            if joint:
+                emitter.namespace["joint"] = next(iter(joint.values())).base
+                self.lines.append("flat = joint.copy()")
+                self.comments.append("outputs in one array")
+                returned = ", ".join(["flat", *self._parts_of_flat()])
+            again = [*self.lines[emitter.pause :], f"given = yield [{returned}]"]
+            lines = [*self.lines[: emitter.pause], "while True:", *(f"    {line}" for line in again)]
+        body = "\n".join(f"    {line}" for line in lines)
+        self._sources = {"run": f"def run({given}):\n{body}\n"}
         self._namespace: dict[str, Any] = emitter.namespace | {"array": np.array, "__name__": __name__}
         if self.static_inputs:
             names, self._batches = emitter.places_of_batches()
@@ -135,6 +154,38 @@ class Program:
             pack.guests += 1
             self._bound[place] = (pack, pack.buffer, count + 1)
 
+    def _joint_outputs(self) -> dict[int, Any]:
+        """By the number of an output behind a pause, its part of one flat array, which are in order; empty where they
+        cannot be parts.
+        """
+        recording = self.recording
+        outputs = recording.outputs
+        is_paused = any(each.kind == "pause" for each in recording.statements)
+        made = {number for each in recording.statements if each.kind == "op" for number in each.outputs}
+        dtypes = {recording.dtypes[number] for number in outputs}
+        self.shapes = [recording.shapes[number] for number in outputs]
+        self.is_joint = (
+            is_paused and len(dtypes) == 1 and made.issuperset(outputs) and len(set(outputs)) == len(outputs)
+        )
+        if not self.is_joint:
+            return {}
+        ends = np.cumsum([int(np.prod(each, dtype=np.int64)) for each in self.shapes]).tolist()
+        flat = np.empty(ends[-1], dtypes.pop())
+        starts = [0, *ends[:-1]]
+        return {
+            number: flat[start:end].reshape(shape)
+            for number, start, end, shape in zip(outputs, starts, ends, self.shapes, strict=True)
+        }
+
+    def _parts_of_flat(self) -> list[str]:
+        """The source of the outputs as parts of `flat`."""
+        parts, start = [], 0
+        for shape in self.shapes:
+            end = start + int(np.prod(shape, dtype=np.int64))
+            parts.append(f"flat[{start}:{end}]" + (f".reshape({shape})" if len(shape) != 1 else ""))
+            start = end
+        return parts
+
     def _batches_at_once(self) -> int:
         """How many batches are gathered at once: as many as stay in the cache, since each call costs what a few do."""
         sizes = [(self.recording.shapes[each], self.recording.dtypes[each]) for each in self.recording.inputs]
@@ -153,6 +204,11 @@ class Program:
             is_moved = any(id(each) in assigned for each in effect.early)
             places[id(effect)] = effect.bind() if is_alone and not is_seen and not is_moved else None
         return places
+
+    @property
+    def is_bound(self) -> bool:
+        """Whether it can run: it was not let go."""
+        return bool(self._namespace)
 
     def _compiled(self, name: str) -> Any:
         """One of the two functions: compiling takes longer than many runs do, and most programs need only one."""
@@ -214,6 +270,17 @@ class Program:
                 return self._run()
             finally:
                 self.end()
+
+    def start(self, *arrays: Any) -> tuple[Any, list[Any]]:
+        """Run up to the pause: the generator that waits there, and what it gives. Values that are sent to it give the
+        outputs, as often as one likes; until it is dropped, nobody else may run this program.
+        """
+        with self.lock:
+            self.begin()
+            if self._run is None:
+                self._run = self._compiled("run")
+            running = self._run(*arrays)
+            return running, next(running)
 
     def epoch(self, rows: Any, tables: list[Any]) -> None:
         """Run for each row of places in `rows`, (batches, batch size), with the rows of the tables there as inputs.

@@ -143,7 +143,9 @@ def called(function: Callable[..., Any], *tensors: Tensor) -> Tensor:
 
 
 class Statement:
-    """One step of a program. `kind` is "op", "read", "write" or "effect"; inputs and outputs are numbers of values."""
+    """One step of a program. `kind` is "op", "read", "write", "effect" or "pause"; inputs and outputs are numbers of
+    values.
+    """
 
     __slots__ = ("inputs", "is_tuple", "kind", "line", "outputs", "params", "primitive", "target")
 
@@ -242,6 +244,11 @@ class Recorder:
             effect.end()
         self.trail.reads.clear()
 
+    def pause(self, values: Sequence[Tensor], awaited: Sequence[Tensor]) -> None:
+        """The program will give these values here, and wait for others: those of a backward pass, say."""
+        self.notes.append((len(self.records), "pause", list(awaited), list(values), ""))
+        self.records.moving |= {id(each) for each in awaited}
+
     def _look_away(self) -> None:
         """Give what was read of variables memory of its own: where somebody looks at the memory of variables, an update
         moves them, and all programs that stand on them follow at some cost.
@@ -337,6 +344,9 @@ class Recording:
             self.statements.append(Statement("read", (), (self._new(tensors),), target=target))
         elif kind == "write":
             self.statements.append(Statement("write", (self._number(tensors),), (), target=target, line=line))
+        elif kind == "pause":
+            given = tuple([self._number(each) for each in tensors])
+            self.statements.append(Statement("pause", given, tuple([self._new(each) for each in target])))
         else:
             given = tuple([self._number(each) for each in tensors])
             self.statements.append(Statement("effect", given, (), target=target, line=line))

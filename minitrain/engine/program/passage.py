@@ -1,0 +1,274 @@
+"""Passages: calls that an open tape sees as one record, replayed in two halves.
+
+In a loop of one's own a model is called again and again inside a tape. A `Passage` belongs to one signature of such
+calls: the first are recorded operation by operation as ever; two are recorded together with their backward pass; all
+further ones run the first half of a program, and the second half is the rule of the one record that they leave. Where a
+backward pass is itself recorded, the operations of the call are done once more, so that any order has its gradient.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from copy import copy
+from typing import Any
+
+from numpy import ones_like
+
+from minitrain import nest
+from minitrain.engine.custom import no_gradient_inside
+from minitrain.engine.primitive import PRIMITIVES, Primitive, kernels, ops
+from minitrain.engine.program.function import Trace
+from minitrain.engine.program.program import Program
+from minitrain.engine.program.record import CannotReplay, Recorder, Recording, Statement
+from minitrain.engine.tape import GradientTape
+from minitrain.engine.tensor import Tensor
+from minitrain.engine.trail import Record, Trail
+from minitrain.engine.variable import Variable
+
+__all__ = ["PASSAGE", "Passage"]
+
+PATIENCE = 8  # calls before one is recorded: a loop of so many steps will go on
+AT_ONCE = 4  # calls that may wait for their backward pass: each has buffers of its own
+MOVES = 8  # times that a program follows variables whose memory is moved, before calls go on without one
+
+Function = Callable[..., Any]  # of Tensors, giving a Tensor or a structure of them
+
+PASSAGE = Primitive("program", lambda *inputs, **params: inputs, None)
+PASSAGE.stackable = False  # the second half is for cotangents of the outputs' own shapes
+
+
+@PASSAGE.vjp()
+def _(xp: Any, g: Any, wanted: list[bool], out: Any, *inputs: Any, call: Call) -> list[Any]:
+    cotangents = g if type(out) is tuple else (g,)
+    return call.gradients(cotangents) if xp is kernels else call.recorded_gradients(cotangents, inputs)
+
+
+class Call:
+    """A call that has been replayed: what waits for its backward pass. It gives its program back when it goes."""
+
+    __slots__ = ("drawn", "held", "passage", "program", "running")
+
+    def __init__(self, passage: Passage, program: Program, running: Any, drawn: list[Any]) -> None:
+        self.passage = passage
+        self.program = program
+        self.running = running  # a generator, which waits for cotangents
+        self.drawn = drawn  # the random numbers of the first half, in order
+        self.held = [each._tensor for each in passage.variables]  # held, they keep their values: writes go elsewhere
+
+    def __del__(self) -> None:
+        self.running = None
+        if self.program.is_bound:
+            self.passage.trace.give(self.program)
+        else:  # the garbage collector found both at once, and this one second
+            self.passage.made -= 1
+
+    def gradients(self, cotangents: Sequence[Any]) -> list[Any]:
+        """An ndarray for each input and variable, None where there is no gradient."""
+        return self.passage.placed(self.running.send(cotangents)[self.program.is_joint :])
+
+    def gradients_of_sources(self, g: Any) -> list[Any]:
+        """Tensors for `passage.sources`; the first knows of all of them as one array, where they are its parts."""
+        program = self.program
+        flat, *arrays = found = self.running.send((g,))
+        if not program.is_joint:
+            return [Tensor(each) for each in found]
+        made = [Tensor(each) for each in arrays]
+        made[0]._joint = flat, arrays, program.shapes
+        return made
+
+    def recorded_gradients(self, cotangents: Sequence[Tensor], inputs: Sequence[Tensor]) -> list[Any]:
+        """The same as Tensors, by operations that are recorded: those of the call are done again."""
+        passage = self.passage
+        with GradientTape(watch_accessed_variables=False) as tape:
+            # Tensors of their own, so that one that is given twice has a gradient for each place.
+            again = [ops.identity(each) for each in inputs]
+            sources = [again[place] for place in passage.places]
+            tape.watch(sources)
+            outputs = passage.redone(again, [Tensor(each) for each in self.drawn])
+        return passage.placed(tape.gradient(outputs, sources, output_gradients=list(cotangents)))
+
+
+class Passage:
+    """The calls of one signature: the shapes and dtypes of the inputs, which of them are tracked, all else."""
+
+    def __init__(self) -> None:
+        self.trace = Trace()
+        self.passed = 0
+        self.made = 0  # programs
+        self.is_off = False  # whether calls go on without a program
+        self.variables: list[Variable] = []  # whose values the outputs depend on
+        self.places: list[int] = []  # of inputs and variables, those with a gradient
+        self.sources: list[Any] = []  # those variables, where no input has one, and there is one output
+        self.width = 0  # the number of inputs and variables
+        self.structure: Any = None  # of the outputs; None for a single Tensor
+        self.last: tuple[Any, dict[str, Any]] | None = None  # the operation behind the program, and its params
+        self._statements: list[Statement] = []  # those of the first half that the outputs depend on
+        self._constants: dict[int, Any] = {}
+        self._inputs: list[int] = []
+        self._outputs: list[int] = []
+
+    def run(self, function: Function, inputs: Sequence[Tensor], trail: Trail, owner: Any) -> Any:
+        """`function(*inputs)` on the tape that has `trail` alone: replayed, or recorded if it is time, or neither.
+
+        `owner`: whose `trainable_variables` the gradients are likely to be asked for.
+        """
+        program = self._take() if self.trace.is_ready else None
+        if program is not None:
+            return self._replayed(program, inputs, trail)
+        self.passed += 1
+        if self.passed <= PATIENCE or self.is_off or self.trace.is_ready:
+            return function(*inputs)
+        return self._recorded(function, inputs, trail, owner)
+
+    def _take(self) -> Program | None:
+        """A program that nobody runs; None where too many are under way, or the variables move all the time."""
+        programs = self.trace.programs
+        if programs:
+            program = programs.pop()
+            if program.bindings <= MOVES:
+                return program
+            self.is_off = True
+        if self.is_off or self.made >= AT_ONCE:
+            return None
+        self.made += 1
+        return self.trace.take()
+
+    def _replayed(self, program: Program, inputs: Sequence[Tensor], trail: Trail) -> Any:
+        try:
+            running, arrays = program.start(*[each._array for each in inputs])
+        except BaseException:
+            self.trace.give(program)
+            raise
+        count, token = len(self._outputs), trail.token
+        call = Call(self, program, running, arrays[count:])
+        out: Any = Tensor(arrays[0], token) if count == 1 else tuple([Tensor(each, token) for each in arrays[:count]])
+        trail.tapes[0]._notice_call(call, (PASSAGE, (*inputs,), {"call": call}, out))
+        if self.last is not None:
+            behind, params = self.last
+            made = behind(out, **params)
+            made._logits = out
+            return made
+        if self.structure is None:
+            return out
+        return nest.pack_sequence_as(self.structure, [out] if count == 1 else list(out))
+
+    # -------------------------------------------------------------------------------------------------------- recording
+
+    def _recorded(self, function: Function, inputs: Sequence[Tensor], trail: Trail, owner: Any) -> Any:
+        """The call, once with its backward pass for the program; the trail gets the records of its operations."""
+        own = [Tensor(each._array) for each in inputs]
+        tracked = [mine for mine, each in zip(own, inputs, strict=True) if trail.marks(each)]
+        with no_gradient_inside(), Recorder(own, is_lenient=True) as recorder:
+            with GradientTape() as tape:
+                tape.watch(tracked)
+                given = function(*own)
+            snapshots = [
+                (each, snapshot) for each in tape.watched_variables() for snapshot in tape._snapshots[id(each)]
+            ]
+            records = list(recorder.trail.records)
+            try:
+                if recorder.error is not None:
+                    raise recorder.error
+                self._learn(recorder, tape, given, records, [*tracked, *owner.trainable_variables])
+            except CannotReplay:
+                self.is_off = True
+                self.trace.note(list(recorder.layers.values()))
+        for variable, snapshot in snapshots:
+            for each in trail.listening:
+                each._notice(variable, snapshot)
+        identity = PRIMITIVES["identity"]
+        links: list[Record] = [(identity, (each,), {}, mine) for mine, each in zip(own, inputs, strict=True)]
+        for record in [*links, *records]:
+            primitive, given_to, _, output = record
+            if primitive.is_differentiable and any(trail.marks(each) for each in given_to):
+                for each in output if type(output) is tuple else (output,):
+                    trail.mark(each)
+                trail.records.append(record)
+        return given
+
+    def _learn(
+        self, recorder: Recorder, tape: GradientTape, given: Any, records: list[Record], sources: list[Any]
+    ) -> None:
+        """Learn the program of a call that was just made, with the gradients of `sources`: it is recorded here."""
+        outputs = self._outputs_of(given, records)
+        drawn = [record[3] for record in records if record[0].draws]
+        cotangents = [Tensor(ones_like(each._array)) for each in outputs]
+        recorder.pause([*outputs, *drawn], cotangents)
+        known = {id(each) for each in sources}
+        sources = [*sources, *(each for each in tape.watched_variables() if id(each) not in known)]
+        gradients = tape.gradient(outputs, sources, output_gradients=cotangents)
+        sources = [each for each, g in zip(sources, gradients, strict=True) if g is not None]
+        if not sources:
+            raise CannotReplay("There is nothing to take a gradient of.")
+        recording = recorder.finish([g for g in gradients if g is not None])
+        self._keep_first_half(recording, len(outputs))
+        values = [*recorder.inputs, *self.variables]
+        places = {id(each): place for place, each in enumerate(values)}
+        self.width, self.places = len(values), [places[id(each)] for each in sources]
+        is_usual = len(outputs) == 1 and all(isinstance(each, Variable) for each in sources)
+        self.sources = sources if is_usual else []
+        self.trace.keep(recording)
+
+    def _outputs_of(self, given: Any, records: list[Record]) -> list[Tensor]:
+        """What the program gives for what the function gave. Raises CannotReplay where that would not be all."""
+        outputs: list[Tensor] = nest.flatten(given)
+        self.structure = None if type(given) is Tensor else nest.map_structure(lambda each: 0, given)
+        self.last = None
+        if any(type(each) is not Tensor or each._array.dtype.kind != "f" for each in outputs):
+            raise CannotReplay("Outputs that are no floats have no gradient.")
+        if any(record[0].name == "custom_gradient" for record in records):
+            raise CannotReplay("Gradients of one's own may do what they like.")
+        if type(given) is Tensor and (logits := getattr(given, "_logits", None)) is not None:
+            # Losses look for what is behind probabilities: the last operation stays outside.
+            primitive, behind, params, made = records[-1]
+            if made is given and behind == (logits,):
+                self.last, outputs = (getattr(ops, primitive.name), params), [logits]
+        if any(hasattr(each, mark) for each in outputs for mark in ("_logits", "_keras_mask")):
+            raise CannotReplay("Masks, and the logits of several outputs, would be lost.")
+        return outputs
+
+    def _keep_first_half(self, recording: Recording, outputs: int) -> None:
+        """Keep the statements that the outputs depend on, as they were before the passes."""
+        pause = next(place for place, each in enumerate(recording.statements) if each.kind == "pause")
+        self._outputs = list(recording.statements[pause].inputs[:outputs])
+        needed = set(self._outputs)
+        read: dict[int, Variable] = {}
+        kept = []
+        for each in reversed(recording.statements[:pause]):
+            is_draw = each.kind == "op" and each.primitive.draws  # whose numbers are counted
+            if each.kind == "effect" or (each.kind == "write" and id(each.target) in read):
+                raise CannotReplay("Effects, and variables that are read again, belong to whole steps.")
+            if is_draw or any(number in needed for number in each.outputs):
+                needed.update(each.inputs)
+                kept.append(copy(each))
+                if each.kind == "read":
+                    read[id(each.target)] = each.target
+        self._statements = kept[::-1]
+        self._inputs = list(recording.inputs)
+        self._constants = dict(recording.constants)
+        self.variables = list(read.values())[::-1]
+
+    def placed(self, gradients: Sequence[Any]) -> list[Any]:
+        """The gradients at the places of their inputs and variables, None between them."""
+        found: list[Any] = [None] * self.width
+        for place, each in zip(self.places, gradients, strict=True):
+            found[place] = each
+        return found
+
+    def redone(self, inputs: Sequence[Tensor], drawn: Sequence[Tensor]) -> list[Tensor]:
+        """The outputs again, operation by operation, from the inputs, the variables' values and the random numbers."""
+        count = len(self._inputs)
+        held = {id(each): value for each, value in zip(self.variables, inputs[count:], strict=True)}
+        values = {number: Tensor(array) for number, array in self._constants.items()}
+        values |= zip(self._inputs, inputs[:count], strict=True)
+        numbers = iter(drawn)
+        for each in self._statements:
+            if each.kind == "read":
+                values[each.outputs[0]] = held[id(each.target)]
+            elif each.primitive.draws:
+                values[each.outputs[0]] = next(numbers)
+            else:
+                op = getattr(ops, each.primitive.name)
+                made = op(*(values[number] for number in each.inputs), **each.params)
+                values |= zip(each.outputs, made if type(made) in (tuple, list) else (made,), strict=True)
+        return [values[number] for number in self._outputs]

@@ -1,0 +1,53 @@
+"""Calls of a model inside a tape, in loops of one's own: replayed as `engine/program/passage.py` says.
+
+What a user's own Python code does in a call has to happen in every call, so that models of our layers alone are
+replayed, and those without functions of the user's in them. Their results are those of the layers, bit for bit.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Any
+
+from minitrain.engine.program.function import SIGNATURES
+from minitrain.engine.program.passage import Passage
+from minitrain.engine.tensor import Tensor
+from minitrain.engine.trail import Trail
+
+OURS = "minitrain."
+UNCALLED = ("_initializer", "_regularizer", "_constraint")  # arguments that a call has no use for
+
+
+class LiveCalls:
+    """The passages of a model's calls, by the shape and dtype of the input, and `training`."""
+
+    def __init__(self) -> None:
+        self.passages: OrderedDict[Any, Passage] = OrderedDict()
+
+    def passage(self, model: Any, x: Tensor, training: bool | None, trail: Trail) -> Passage:
+        """That of calls like this one."""
+        array = x._array
+        key = array.shape, array.dtype.char, training, x._token is not None and trail.marks(x)
+        passage = self.passages.get(key)
+        return passage if passage is not None and passage.trace.is_current() else self._new(model, key)
+
+    def _new(self, model: Any, key: Any) -> Passage:
+        passage = self.passages[key] = Passage()
+        if len(self.passages) > SIGNATURES:
+            self.passages.popitem(last=False)
+        if not is_ours(model):
+            passage.is_off = True
+            passage.trace.note(model._flatten_layers())
+        return passage
+
+
+def is_ours(model: Any) -> bool:
+    """Whether nothing but our own code runs in a call: all layers are ours, and so are the functions that they hold."""
+    for layer in model._flatten_layers():
+        if not type(layer).__module__.startswith(OURS) or layer.activity_regularizer is not None or layer._losses:
+            return False
+        for name, value in vars(layer).items():
+            if callable(value) and not name.endswith(UNCALLED):
+                if not str(getattr(value, "__module__", "")).startswith(OURS):
+                    return False
+    return True

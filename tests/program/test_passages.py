@@ -1,0 +1,461 @@
+"""Calls of a model inside a tape are replayed, with the numbers of the Python code, and no tape notices."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import weakref
+
+import numpy as np
+import pytest
+from networks import TRAINED_LAYERS, X, Y, around
+
+import minitrain as mt
+from minitrain import keras, layers
+from minitrain.engine.program.passage import AT_ONCE, MOVES, PASSAGE, PATIENCE, Call
+
+CALLS = PATIENCE + 4
+
+
+def network(*behind):
+    """6 -> 8 -> 3, and further layers."""
+    return keras.Sequential([layers.Input((6,)), layers.Dense(8, activation="relu"), layers.Dense(3), *behind])
+
+
+@pytest.fixture
+def replays(monkeypatch):
+    """How many calls were replayed."""
+    made = []
+    before = Call.__init__
+    monkeypatch.setattr(Call, "__init__", lambda self, *args: (made.append(1), before(self, *args))[1])
+    return made
+
+
+def trained(model, calls=CALLS, x=X, loss=lambda y: mt.reduce_sum(y * y), optimizer="SGD"):
+    """Every loss, output and gradient of a loop, and the weights after it."""
+    optimizer = keras.optimizers.get({"class_name": optimizer, "config": {"learning_rate": 0.001}})
+    found = []
+    for _ in range(calls):
+        with mt.GradientTape() as tape:
+            out = model(x, training=True)
+            value = loss(out)
+        gradients = tape.gradient(value, model.trainable_variables)
+        found += [out.numpy(), value.numpy(), *(each.numpy() for each in gradients if each is not None)]
+        if any(each is not None for each in gradients):
+            optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
+    return [*found, *model.get_weights()]
+
+
+def both(model_of, **options):
+    """The same loop replayed and as Python code."""
+    results = []
+    for eagerly in (False, True):
+        mt.utils.set_random_seed(3)
+        model = model_of()
+        model.run_eagerly = eagerly
+        results.append(trained(model, **options))
+    return results
+
+
+def assert_same(one, other):
+    assert len(one) == len(other)
+    for a, b in zip(one, other, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("cls", TRAINED_LAYERS, ids=lambda cls: cls.__name__)
+def test_every_layer_is_replayed_bit_for_bit(cls):
+    model_of, x = around(cls)
+    assert_same(*both(model_of, x=x))
+
+
+@pytest.mark.parametrize("optimizer", ["SGD", "Adam", "Lamb", "Muon"])
+def test_a_loop_trains_as_without_a_program(optimizer, replays):
+    one, other = both(lambda: network(layers.Dropout(0.3)), optimizer=optimizer)
+    assert len(replays) == CALLS - PATIENCE - 2
+    assert_same(one, other)
+
+
+def test_losses_see_the_logits_behind_probabilities(replays):
+    labels = np.arange(len(X)) % 3
+    far = X.astype("float32") * 1e4  # where probabilities are 0 and 1 in float32
+    for loss in (keras.losses.SparseCategoricalCrossentropy(), lambda y, p: keras.losses.mse(mt.one_hot(y, 3), p)):
+        assert_same(
+            *both(lambda: network(layers.Softmax()), x=far, loss=lambda p, loss=loss: mt.reduce_sum(loss(labels, p)))
+        )
+    assert replays
+
+
+def test_functional_models_give_their_structure(replays):
+    def model_of():
+        x = keras.Input((6,))
+        h = layers.Dense(5, activation="gelu")(x)
+        return keras.Model(x, {"a": layers.Dense(2)(h), "b": layers.Dense(1)(mt.concat([h, x], -1))})
+
+    results = []
+    for eagerly in (False, True):
+        mt.utils.set_random_seed(3)
+        model = model_of()
+        model.run_eagerly = eagerly
+        for _ in range(CALLS):
+            with mt.GradientTape() as tape:
+                out = model(X)
+                value = mt.reduce_sum(out["a"] ** 2) + mt.reduce_mean(out["b"])
+            results.append([g.numpy() for g in tape.gradient(value, model.trainable_variables)])
+    assert replays
+    for one, other in zip(results[:CALLS], results[CALLS:], strict=True):
+        assert_same(one, other)
+
+
+def warm(model, x=X, calls=CALLS):
+    for _ in range(calls):
+        with mt.GradientTape() as tape:
+            value = mt.reduce_sum(model(x) ** 2)
+        tape.gradient(value, model.trainable_variables)
+    return model
+
+
+def test_what_was_read_before_a_write_keeps_its_value(replays):
+    model = warm(network())
+    keras.optimizers.SGD().build(model.trainable_variables)  # packs them
+    warm(model)
+    expected = None
+    for writes in (False, True):
+        with mt.GradientTape() as tape:
+            value = mt.reduce_sum(model(X) ** 2)
+            if writes:
+                for each in model.trainable_variables:
+                    each.assign(each * 0.0 + 7.0)
+        found = [g.numpy() for g in tape.gradient(value, model.trainable_variables)]
+        expected = expected or found
+        assert_same(found, expected)
+
+
+def test_data_may_be_overwritten_before_the_gradient(replays):
+    model, x = warm(network()), X.astype("float32")
+    before = len(replays)
+    found = []
+    for overwrites in (False, True):
+        with mt.GradientTape() as tape:
+            value = mt.reduce_sum(model(x) ** 2)
+        if overwrites:
+            x[...] = 0
+        found.append([g.numpy() for g in tape.gradient(value, model.trainable_variables)])
+    assert len(replays) == before + 2
+    assert_same(*found)
+
+
+def test_several_calls_in_one_tape_have_buffers_of_their_own(replays):
+    model = warm(network())
+    parts = [X + step for step in range(AT_ONCE + 2)]
+    before = len(replays)
+    with mt.GradientTape() as tape:
+        together = mt.add_n([mt.reduce_sum(model(x) ** 2) for x in parts])
+    found = tape.gradient(together, model.trainable_variables)
+    assert len(replays) == before + AT_ONCE  # the others ran as Python code
+    model.run_eagerly = True
+    with mt.GradientTape() as tape:
+        together = mt.add_n([mt.reduce_sum(model(x) ** 2) for x in parts])
+    for one, other in zip(found, tape.gradient(together, model.trainable_variables), strict=True):
+        np.testing.assert_allclose(one.numpy(), other.numpy(), rtol=1e-5)
+
+
+def test_gradients_of_inputs_flow_through(replays):
+    first = network()
+    second = keras.Sequential([layers.Input((3,)), layers.Dense(4, activation="tanh"), layers.Dense(1)])
+    del replays[:]
+    results = []
+    for eagerly in (False, True):
+        first.run_eagerly = second.run_eagerly = eagerly
+        for _ in range(CALLS):
+            with mt.GradientTape() as tape:
+                x = mt.constant(X)
+                tape.watch(x)
+                value = mt.reduce_sum(second(first(x)))
+            sources = [x, *first.trainable_variables, *second.trainable_variables]
+            last = [g.numpy() for g in tape.gradient(value, sources)]
+        results.append(last)
+    assert len(replays) == 2 * (CALLS - PATIENCE - 2)
+    assert_same(*results)
+
+
+def test_any_sources_may_be_asked_for(replays):
+    model, other = warm(network()), mt.Variable(2.0)
+    with mt.GradientTape() as tape:
+        value = mt.reduce_sum(model(X)) * other
+    kernel, *_, bias = model.trainable_variables
+    found = tape.gradient(value, {"b": bias, "o": other, "k": kernel})
+    assert replays
+    np.testing.assert_allclose(found["b"].numpy(), 2.0 * len(X) * np.ones(3), rtol=1e-6)
+    np.testing.assert_allclose(found["o"].numpy(), mt.reduce_sum(model(X)).numpy(), rtol=1e-5)
+    assert found["k"].shape == kernel.shape
+
+
+def test_a_target_that_does_not_depend_on_the_call_has_no_gradient(replays):
+    model = warm(network())
+    with mt.GradientTape() as tape:
+        model(X)
+        value = mt.constant(1.0) * 2.0
+    assert replays
+    assert tape.gradient(value, model.trainable_variables) == [None] * 4
+
+
+def test_watched_variables_are_those_of_the_model_before_and_after(replays):
+    model = warm(network())
+    with mt.GradientTape() as tape:
+        value = mt.reduce_sum(model(X))
+        inside = tape.watched_variables()
+    tape.gradient(value, model.trainable_variables)
+    with mt.GradientTape() as other:
+        value = mt.reduce_sum(model(X))
+    other.gradient(value, model.trainable_variables)
+    assert replays
+    for found in (inside, tape.watched_variables(), other.watched_variables()):
+        assert [id(each) for each in found] == [id(each) for each in model.trainable_variables]
+
+
+def test_jacobians_see_through_a_replayed_call(replays):
+    model = warm(network())
+    results = []
+    for eagerly in (False, True):
+        model.run_eagerly = eagerly
+        with mt.GradientTape() as tape:
+            out = model(X)[:2]
+        results.append([each.numpy() for each in tape.jacobian(out, model.trainable_variables)])
+    assert replays
+    for one, other in zip(*results, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+
+
+def test_a_gradient_that_is_recorded_is_made_of_operations(replays):
+    """The product of the Jacobian and a direction, by the derivative of a gradient in its cotangents."""
+    model = warm(network(layers.Dropout(0.5, seed=1)))
+    kernel = model.trainable_variables[0]
+    results = []
+    for eagerly in (False, True):
+        model.run_eagerly = eagerly
+        with mt.GradientTape() as inner:
+            out = model(X)
+        with mt.GradientTape() as outer:
+            cotangent = mt.zeros_like(out)
+            outer.watch(cotangent)
+            gradient = inner.gradient(out, kernel, output_gradients=cotangent)
+        results.append(outer.gradient(gradient, cotangent, output_gradients=mt.ones_like(kernel)).numpy())
+    assert replays
+    np.testing.assert_allclose(*results, rtol=1e-5)
+
+
+def test_random_numbers_of_a_replayed_call_are_those_of_its_gradient(replays):
+    model = keras.Sequential([layers.Dense(4), layers.Dropout(0.5, seed=1)])
+    for _ in range(CALLS):
+        with mt.GradientTape() as inner:
+            out = model(X, training=True)
+        with mt.GradientTape() as outer:
+            cotangent = mt.ones_like(out)
+            outer.watch(cotangent)
+            gradient = inner.gradient(out, model.trainable_variables[1], output_gradients=cotangent)
+        kept = outer.gradient(gradient, cotangent)
+        np.testing.assert_array_equal(gradient.numpy(), mt.reduce_sum(kept, 0).numpy())
+        np.testing.assert_array_equal(kept.numpy() != 0, out.numpy() != 0)
+    assert replays
+
+
+@pytest.mark.parametrize("options", [{"persistent": True}, {"watch_accessed_variables": False}, {"trace": True}])
+def test_tapes_that_are_asked_for_more_record_operations(options, replays):
+    model = warm(network())
+    del replays[:]
+    with mt.GradientTape(**options) as tape:
+        mt.reduce_sum(model(X) ** 2)
+    names = {record[0].name for record in tape._records()}
+    assert not replays
+    assert PASSAGE.name not in names
+
+
+def test_a_variable_watched_by_name_is_differentiated_though_frozen(replays):
+    model = warm(network())
+    model.layers[0].trainable = False
+    warm(model)
+    kernel = model.layers[0].kernel
+    with mt.GradientTape() as tape:
+        tape.watch(kernel)
+        value = mt.reduce_sum(model(X) ** 2)
+    assert tape.gradient(value, kernel) is not None
+
+
+def test_python_code_of_ones_own_runs_in_every_call(replays):
+    seen = []
+
+    class Mine(layers.Layer):
+        def call(self, x):
+            seen.append(1)
+            return 2.0 * x
+
+    def mine(x):
+        seen.append(1)
+        return x
+
+    for behind in (Mine(), layers.Lambda(mine), layers.Activation(mine), layers.Dense(2, activation=mine)):
+        model = network(behind)
+        del seen[:]
+        warm(model)
+        assert len(seen) == CALLS
+    assert not replays
+
+
+def test_penalties_on_activity_are_among_the_losses_of_every_call():
+    model = network(layers.ActivityRegularization(l2=0.1))
+    for _ in range(CALLS):
+        with mt.GradientTape():
+            out = model(X)
+            (loss,) = model.losses
+        np.testing.assert_allclose(loss.numpy(), 0.1 * (out.numpy() ** 2).sum() / len(X), rtol=1e-5)
+
+
+def test_a_changed_model_is_recorded_anew(replays):
+    model = warm(network())
+    model.layers[-1].activation = keras.activations.tanh
+    model.layers[-1]._fused = "tanh"
+    for _ in range(CALLS):
+        with mt.GradientTape():
+            out = model(10.0 * X)
+        assert abs(out.numpy()).max() <= 1.0
+    model.add(layers.Dense(1))
+    for _ in range(CALLS):
+        with mt.GradientTape():
+            assert model(X).shape == (len(X), 1)
+
+
+def test_frozen_layers_have_no_gradient(replays):
+    model = warm(network())
+    model.layers[0].trainable = False
+    for _ in range(CALLS):
+        with mt.GradientTape() as tape:
+            value = mt.reduce_sum(model(X) ** 2)
+        first, last = tape.gradient(value, [model.layers[0].kernel, model.layers[1].kernel])
+        assert first is None
+        assert last is not None
+
+
+def test_explain_reads_a_replayed_call(replays):
+    model = warm(network())
+    with mt.GradientTape() as tape:
+        value = mt.reduce_sum(model(X))
+    assert replays
+    assert "reaches the target through 2 operations: program -> " in tape.explain(value, model.trainable_variables[0])
+
+
+def test_variables_that_move_all_the_time_end_the_program(replays):
+    model, optimizer, kept = network(), keras.optimizers.SGD(0.01), []
+    for _ in range(CALLS + 3 * MOVES):
+        with mt.GradientTape() as tape:
+            value = mt.reduce_sum(model(X) ** 2)
+        gradients = tape.gradient(value, model.trainable_variables)
+        kept.append([each.read_value() for each in model.trainable_variables])
+        optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
+    count = len(replays)
+    with mt.GradientTape():
+        model(X)
+    assert 0 < len(replays) == count
+
+
+def test_gradients_that_are_kept_stay(replays):
+    model, optimizer = network(), keras.optimizers.SGD(0.01)
+    kept = []
+    for _ in range(CALLS):
+        with mt.GradientTape() as tape:
+            value = mt.reduce_sum(model(X) ** 2)
+        gradients = tape.gradient(value, model.trainable_variables)
+        kept.append((gradients, [each.numpy() for each in gradients]))
+        optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
+    for gradients, values in kept:
+        assert_same([each.numpy() for each in gradients], values)
+
+
+def test_gradients_of_all_variables_are_parts_of_one_array(replays):
+    model = warm(network(layers.BatchNormalization(), layers.LayerNormalization(), layers.Dense(1)))
+    with mt.GradientTape() as tape:
+        value = mt.reduce_sum(model(X) ** 2)
+    gradients = tape.gradient(value, model.trainable_variables)
+    assert replays
+    flat, arrays, shapes = gradients[0]._joint
+    assert shapes == [tuple(each.shape) for each in model.trainable_variables]
+    np.testing.assert_array_equal(flat, np.concatenate([each.numpy() for each in gradients], axis=None))
+    assert all(array is each._array for array, each in zip(arrays, gradients, strict=True))
+
+
+def test_changed_gradients_are_the_ones_applied(replays):
+    model, optimizer = warm(network()), keras.optimizers.SGD(1.0)
+    optimizer.build(model.trainable_variables)
+    before = model.get_weights()
+    with mt.GradientTape() as tape:
+        value = mt.reduce_sum(model(X) ** 2)
+    first, *others = tape.gradient(value, model.trainable_variables)
+    given = [first, *(0.0 * each for each in others)]
+    optimizer.apply_gradients(zip(given, model.trainable_variables, strict=True))
+    np.testing.assert_array_equal(model.get_weights()[0], before[0] - first.numpy())
+    assert_same(model.get_weights()[1:], before[1:])
+
+
+def test_tapes_that_are_dropped_give_their_programs_back(replays):
+    model = warm(network())
+    for _ in range(3 * AT_ONCE):
+        with mt.GradientTape():
+            model(X)
+    assert len(replays) == CALLS - PATIENCE - 2 + 3 * AT_ONCE
+
+
+def test_a_tape_in_a_cycle_harms_nothing(replays):
+    model = warm(network())
+    for _ in range(3):
+        with mt.GradientTape() as tape:
+            model(X)
+        tape.itself = tape
+        del tape
+        gc.collect()
+        warm(model, calls=2)
+
+
+def test_programs_go_with_their_model():
+    model = warm(network())
+    program = weakref.ref(next(iter(model._steps.live.passages.values())).trace.programs[0])
+    kernel = weakref.ref(model.layers[0].kernel)
+    del model
+    assert program() is None
+    gc.collect()  # a functional graph is a cycle
+    assert kernel() is None
+
+
+def test_threads_call_one_model(replays):
+    model = warm(network())
+    expected, found = [], {}
+
+    def work(name, into):
+        for step in range(30):
+            with mt.GradientTape() as tape:
+                value = mt.reduce_sum(model(X + name + step) ** 2)
+            into.append([g.numpy() for g in tape.gradient(value, model.trainable_variables)])
+
+    for name in (0, 1):
+        expected.append([])
+        work(name, expected[-1])
+    threads = [threading.Thread(target=work, args=(name, found.setdefault(name, []))) for name in (0, 1)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    for name in (0, 1):
+        for one, other in zip(found[name], expected[name], strict=True):
+            assert_same(one, other)
+
+
+def test_fit_goes_on_after_a_loop(replays):
+    weights = []
+    for eagerly in (False, True):
+        mt.utils.set_random_seed(3)
+        model = network()
+        model.compile("sgd", "mse", run_eagerly=eagerly)
+        trained(model)
+        model.fit(X, Y, epochs=2, verbose=0)
+        weights.append(model.get_weights())
+    assert replays
+    assert_same(*weights)

@@ -68,12 +68,11 @@ class Pack:
         held = 0
         for member in self._members:
             variable = member()
-            if variable is None:
-                continue
-            held += 1
-            tensor = variable._tensor
-            if getrefcount(tensor) > SOLE_TENSOR or getrefcount(tensor._array) > SOLE_ARRAY:
-                return False
+            if variable is not None:
+                held += 1
+                tensor = variable._tensor
+                if getrefcount(tensor) > SOLE_TENSOR or getrefcount(tensor._array) > SOLE_ARRAY:
+                    return False
         return getrefcount(self.buffer) <= SOLE_BUFFER + held + self.guests
 
 

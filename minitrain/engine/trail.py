@@ -120,9 +120,13 @@ class ObservedRecords(list[Record]):
 
 
 class Changes:
-    """Counts what programs cannot see in a signature: seeds and options of variables that are set anew."""
+    """Counts what programs cannot see in a signature: seeds and options of variables that are set anew.
+
+    `attributes` counts those of layers: while it stands, no program needs to look at its layers one by one.
+    """
 
     count = 0
+    attributes = 0
 
 
 class ThreadState(threading.local):

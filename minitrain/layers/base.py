@@ -26,7 +26,7 @@ from minitrain.dtypes import DTypePolicy, as_dtype
 from minitrain.engine.convert import as_tensor, to_dtype
 from minitrain.engine.symbolic import KerasTensor, Node, declare, draw, holds_symbolic
 from minitrain.engine.tensor import Tensor, TensorLike
-from minitrain.engine.trail import STATE
+from minitrain.engine.trail import STATE, Changes
 from minitrain.engine.variable import Variable
 from minitrain.errors import DTypeError, InvalidArgumentError, NotDrawnError, ShapeError, TapeError
 from minitrain.layers.input_spec import need_spec
@@ -135,7 +135,12 @@ class Layer(Configurable):
             self.__dict__.pop("_walk_kept", None)  # which holds what stood here
             Structure.changed()
         if name[0] != "_" and name not in UNSEEN:
-            self.__dict__["_version"] = self._version + 1
+            self._note_change()
+
+    def _note_change(self) -> None:
+        """Let programs that called this layer know that it is another one now."""
+        self.__dict__["_version"] = self._version + 1
+        Changes.attributes += 1
 
     def __delattr__(self, name: str) -> None:
         object.__delattr__(self, name)
@@ -384,7 +389,7 @@ class Layer(Configurable):
                     each.trainable = False
                 layer._frozen += stopped
             layer._trainable = bool(value)
-            layer.__dict__["_version"] = layer._version + 1
+            layer._note_change()
 
     def get_weights(self) -> list[Any]:
         """The values of `weights`, as ndarrays."""

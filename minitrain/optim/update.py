@@ -44,6 +44,7 @@ class Update(Effect):
         self._spare: list[Array] | None = None  # for weights so few that one block holds them
         self.count = 0  # of the optimizer's steps
         self._form = self._form_of_rate()
+        self._number: Variable | None = None  # the rate that was bound: while it is this one, the form stays too
 
     @property
     def writes(self) -> list[Variable]:  # type: ignore[override]
@@ -84,7 +85,10 @@ class Update(Effect):
         self._slots = []
 
     def is_stale(self) -> bool:
-        return self._version != self.optimizer._version or self._form != self._form_of_rate()
+        optimizer = self.optimizer
+        if self._version != optimizer._version:
+            return True
+        return optimizer._learning_rate is not self._number and self._form != self._form_of_rate()
 
     def _form_of_rate(self) -> str:
         """Whether the learning rate may change from step to step, or stays while a program runs, as one number or more.
@@ -102,6 +106,7 @@ class Update(Effect):
         optimizer = self.optimizer
         self.unbind()
         self._version, self._form = optimizer._version, self._form_of_rate()
+        self._number = rate if type(rate := optimizer._learning_rate) is Variable else None
         if not all(self.has_gradient) or not optimizer.is_one_update(self.variables):
             return None
         pack = optimizer._packs[0][0]
@@ -169,17 +174,20 @@ class Update(Effect):
     def begin(self) -> None:
         if self.flat is None:
             return
-        variables, slots = self.optimizer._packs[0]
+        optimizer = self.optimizer
+        variables, slots = optimizer._packs[0]
         self._w, self._slots = None, []  # held here, the buffers would not be the optimizer's alone
         self._w = variables.writable()
         if slots:
-            self._slots = [slots[name].writable() for name in self.optimizer.slot_names]
-        self.count = self.optimizer._step_number()
-        rate = None if self._form == "moving" else self.optimizer._rate()
-        if self._form == "number" and type(rate) is float and rate != self._rate:  # else it is stale: they differ now
-            self.number[...] = rate
-            self.factor[...] = rate * (self.optimizer.weight_decay or 0.0)
-        self._rate = rate
+            self._slots = [slots[name].writable() for name in optimizer.slot_names]
+        self.count = optimizer._iterations._tensor._array.item()  # all of them are updates: none is accumulated
+        if self._form == "moving":
+            self._rate = None
+        elif (rate := optimizer._rate()) is not self._rate:
+            if self._form == "number" and type(rate) is float and rate != self._rate:  # else it is stale: they differ
+                self.number[...] = rate
+                self.factor[...] = rate * (optimizer.weight_decay or 0.0)
+            self._rate = rate
         if self._spare is None and self._w.size <= SMALL:
             self._spare = [np.empty_like(self._w) for _ in range(2)]
 
@@ -201,7 +209,7 @@ class Update(Effect):
     def end(self) -> None:
         if self.flat is not None:
             self._w, self._slots = None, []
-            self.optimizer._iterations._writable()[...] = self.count
+            self.optimizer._iterations._writable()[()] = self.count
 
 
 def spread(factor: Any, w: Array) -> Array:

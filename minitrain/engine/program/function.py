@@ -13,10 +13,11 @@ import types
 import warnings
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from minitrain import nest
 from minitrain.engine.convert import as_tensor, convert_to_tensor
@@ -44,6 +45,7 @@ class Trace:
         self.layers: list[tuple[Any, int]] = []
         self.containers: list[tuple[Any, str, Any]] = []  # lists and dicts of layers, which may change unseen
         self.changes = Changes.count
+        self.attributes = -1  # of layers, how many had been set when none of these had changed
         self.is_ready = False
         self.is_done = False  # whether the call that is or was recorded last has come to its end
         self.error: CannotReplay | None = None  # why there is no program, and will be none
@@ -53,13 +55,17 @@ class Trace:
         """Whether nothing has changed that the recording saw but the signature does not show."""
         if self.changes != Changes.count:
             return False
+        if self.attributes == Changes.attributes:
+            return True
+        attributes = Changes.attributes
         for reference, version in self.layers:
             layer = reference()
             if layer is None or layer._version != version:
                 return False
-        if not self.containers:
-            return True
-        return all(_members(reference(), name) == members for reference, name, members in self.containers)
+        if self.containers:
+            return all(_members(reference(), name) == members for reference, name, members in self.containers)
+        self.attributes = attributes
+        return True
 
     def record(self, function: Callable[..., Any], inputs: list[Tensor], *, is_lenient: bool = False) -> list[Tensor]:
         """Call `function(*inputs)`, which gives a list of Tensors, and record it.
@@ -107,7 +113,7 @@ class Trace:
             for name, value in vars(each).items()
             if name[0] != "_" and isinstance(value, (list, dict))
         ]
-        self.changes = Changes.count
+        self.changes, self.attributes = Changes.count, -1
 
     def take(self) -> Program:
         """A program that no other thread runs."""
@@ -166,19 +172,18 @@ class Function:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if self.input_signature is not None:
             args, kwargs = self._as_signed(args, kwargs), {}
-        if self.runs_eagerly or STATE.trail is not None or STATE.home is not None or STATE.checking:
+        state = STATE.__dict__  # each look into a thread's state takes as long as three into a dict
+        if self.runs_eagerly or state.get("trail") is not None or state.get("home") is not None or STATE.checking:
             return self._in_python(args, kwargs)  # part of what an outer tape or program records
         is_flat = not kwargs
         for each in args:
-            if isinstance(each, (list, tuple, dict)):
+            if type(each) is not ndarray and isinstance(each, (list, tuple, dict)):
                 is_flat = False
-        leaves = list(args) if is_flat else nest.flatten((args, kwargs))
+        leaves = args if is_flat else nest.flatten((args, kwargs))
         inputs, key, kept = _signature(leaves)
         full = tuple(key) if is_flat else (tuple(key), _structure((args, kwargs)))
         entry = self._traces.get(full)
-        if entry is not None and not entry[0].is_current():
-            entry = None
-        if entry is None:
+        if entry is None or not entry[0].is_current():
             entry = self._traces[full] = Trace(), kept
             if len(self._traces) > SIGNATURES:
                 self._traces.popitem(last=False)
@@ -191,6 +196,8 @@ class Function:
                 arrays = program.run(*inputs)
             finally:
                 trace.give(program)
+            if trace.structure.is_plain:
+                return Tensor(arrays[0])
             return _packed(trace.structure, [Tensor(each) for each in arrays])
         if trace.error is not None:
             return self._in_python(args, kwargs)
@@ -219,7 +226,7 @@ class Function:
             )
         return tuple([_as_specs(spec, each) for spec, each in zip(specs, args, strict=True)])
 
-    def _recorded(self, trace: Trace, leaves: list[Any], inputs: list[Any], args: Any, kwargs: Any) -> Any:
+    def _recorded(self, trace: Trace, leaves: Sequence[Any], inputs: list[Any], args: Any, kwargs: Any) -> Any:
         """Call the Python function and record it."""
         given = None
 
@@ -319,15 +326,15 @@ def _as_input(value: Any) -> Any:
     return Tensor(np.array(value)) if isinstance(value, (np.ndarray, np.generic)) else value
 
 
-def _signature(leaves: list[Any]) -> tuple[list[Any], list[Any], list[Any]]:
+def _signature(leaves: Sequence[Any]) -> tuple[list[Any], list[Any], list[Any]]:
     """The arrays among the arguments, what the program depends on, and the objects that keys stand for."""
     inputs: list[Any] = []
     key: list[Any] = []
     kept: list[Any] = []
     for each in leaves:
         kind = type(each)
-        if kind is Tensor or kind is np.ndarray or _is_input(each):
-            array = each._array if kind is Tensor else each if kind is np.ndarray else np.asarray(each)
+        if kind is ndarray or kind is Tensor or _is_input(each):
+            array = each if kind is ndarray else each._array if kind is Tensor else np.asarray(each)
             inputs.append(array)
             key.append((array.shape, array.dtype.char))
         elif isinstance(each, float):

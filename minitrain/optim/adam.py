@@ -56,19 +56,19 @@ class Adam(Optimizer):
         if type(self).update is not Adam.update or self.amsgrad:
             return False
         (m, v), (a, _) = slots, spare
-        numbers = 0.0, self.epsilon, self.beta_1, 1.0 - self.beta_1, self.beta_2, 1.0 - self.beta_2
-        rate, epsilon, old, new, old_square, new_square = (np.array(each, w.dtype) for each in numbers)
+        numbers = 0.0, self.epsilon, 1.0 - self.beta_1, 1.0 - self.beta_2
+        rate, epsilon, new, new_square = (np.array(each, w.dtype) for each in numbers)
 
         def correct() -> None:
             rate[...] = self._at(step.number[()], step.count, w.dtype)
 
         emitter.line(f"{emitter.name(correct)}()")
-        called(emitter, np.multiply, g, new, a)
-        called(emitter, np.multiply, m, old, m)
+        called(emitter, np.subtract, g, m, a)
+        called(emitter, np.multiply, a, new, a)
         called(emitter, np.add, m, a, m)
         called(emitter, np.multiply, g, g, a)
+        called(emitter, np.subtract, a, v, a)
         called(emitter, np.multiply, a, new_square, a)
-        called(emitter, np.multiply, v, old_square, v)
         called(emitter, np.add, v, a, v)
         called(emitter, np.sqrt, v, a)
         called(emitter, np.add, a, epsilon, a)

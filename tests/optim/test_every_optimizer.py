@@ -317,6 +317,22 @@ def test_packs_keep_nothing_alive():
         gc.enable()
 
 
+@pytest.mark.parametrize("cls", [optim.Adam, optim.AdamW, optim.Adamax, optim.Nadam, optim.Lamb])
+def test_averages_round_as_in_keras(cls):
+    """m.assign_add((g - m) * (1 - beta_1)) and v.assign_add((g ** 2 - v) * (1 - beta_2)), bit for bit."""
+    optimizer, variable = cls(), mt.Variable(RNG.normal(size=40).astype("float32"))
+    m = v = np.zeros(40, "float32")
+    for _ in range(50):
+        g = RNG.normal(size=40).astype("float32")
+        optimizer.apply([mt.constant(g)], [variable])
+        m = m + (g - m) * np.float32(1 - optimizer.beta_1)
+        v = v + (g * g - v) * np.float32(1 - optimizer.beta_2)
+    averages = [each.numpy() for each in optimizer.variables if each.shape == (40,)]
+    np.testing.assert_array_equal(averages[0], m)
+    if cls is not optim.Adamax:  # which keeps the largest gradients instead
+        np.testing.assert_array_equal(averages[1], v)
+
+
 def test_a_missing_gradient_is_left_out_with_one_warning():
     made = variables()
     optimizer = optim.SGD(0.1)

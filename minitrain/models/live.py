@@ -1,4 +1,4 @@
-"""Calls of a model inside a tape, in loops of one's own: replayed as `engine/program/passage.py` says.
+"""Calls of a model in loops of one's own, inside a tape or outside: replayed as `engine/program/passage.py` says.
 
 What a user's own Python code does in a call has to happen in every call, so that models of our layers alone are
 replayed, and those without functions of the user's in them. Their results are those of the layers, bit for bit.
@@ -19,25 +19,24 @@ UNCALLED = ("_initializer", "_regularizer", "_constraint")  # arguments that a c
 
 
 class LiveCalls:
-    """The passages of a model's calls, by the shape and dtype of the input, and `training`."""
+    """The passages of a model's calls, by the shape and dtype of the input, `training`, and what the tape sees."""
 
     def __init__(self) -> None:
         self.passages: OrderedDict[Any, Passage] = OrderedDict()
 
-    def passage(self, model: Any, x: Tensor, training: bool | None, trail: Trail) -> Passage:
-        """That of calls like this one."""
+    def passage(self, model: Any, x: Tensor, training: bool | None, trail: Trail | None) -> Passage:
+        """That of calls like this one; `trail` is None where no tape is open."""
         array = x._array
-        key = array.shape, array.dtype.char, training, x._token is not None and trail.marks(x)
+        is_tracked = None if trail is None else x._token is not None and trail.marks(x)
+        key = array.shape, array.dtype.char, training, is_tracked
         passage = self.passages.get(key)
-        return passage if passage is not None and passage.trace.is_current() else self._new(model, key)
-
-    def _new(self, model: Any, key: Any) -> Passage:
-        passage = self.passages[key] = Passage()
-        if len(self.passages) > SIGNATURES:
-            self.passages.popitem(last=False)
-        if not is_ours(model):
-            passage.is_off = True
-            passage.trace.note(model._flatten_layers())
+        if passage is None or not passage.trace.is_current():
+            passage = self.passages[key] = Passage(trail is None)
+            if not is_ours(model):
+                passage.is_off = True
+                passage.trace.note(model._flatten_layers())
+            if len(self.passages) > SIGNATURES:
+                self.passages.popitem(last=False)
         return passage
 
 

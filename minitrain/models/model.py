@@ -57,17 +57,18 @@ class Model(Trainer, Layer):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         trail = STATE.trail
-        if trail is None or trail.lone is None or not trail.lone._is_usual or len(args) != 1:
+        is_usual = STATE.home is None if trail is None else trail.lone is not None and trail.lone._is_usual
+        if not is_usual or len(args) != 1 or len(kwargs) != ("training" in kwargs):
             return super().__call__(*args, **kwargs)
         (x,) = args
         training = kwargs.get("training")
         is_array = type(x) is Tensor or (type(x) is np.ndarray and x.dtype.kind in "fiub")
-        if not is_array or len(kwargs) != ("training" in kwargs) or self.run_eagerly or Function.runs_eagerly:
+        if not is_array or self.run_eagerly or Function.runs_eagerly:
             return super().__call__(x, **kwargs)
         x = self._as_input(x)
         passage = self._steps.live.passage(self, x, CALLS.training if training is None else training, trail)
         call = super().__call__
-        return passage.run(lambda x: call(x, training=training), (x,), trail, self)
+        return passage.run(lambda x: call(x, training=training), (x,), self)
 
     # ------------------------------------------------------------------------------------------------------- what it is
 

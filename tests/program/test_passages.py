@@ -11,6 +11,7 @@ import pytest
 from networks import TRAINED_LAYERS, X, Y, around
 
 import minitrain as mt
+import minitrain.engine.program.passage
 from minitrain import keras, layers
 from minitrain.engine.program.passage import AT_ONCE, MOVES, PASSAGE, PATIENCE, Call
 
@@ -67,6 +68,54 @@ def assert_same(one, other):
 def test_every_layer_is_replayed_bit_for_bit(cls):
     model_of, x = around(cls)
     assert_same(*both(model_of, x=x))
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("cls", TRAINED_LAYERS, ids=lambda cls: cls.__name__)
+def test_calls_without_a_tape_are_replayed_bit_for_bit(cls, training, monkeypatch):
+    made, x = around(cls)
+    results = []
+    for eagerly in (False, True):
+        mt.utils.set_random_seed(3)
+        model = made()
+        model.run_eagerly = eagerly
+        found = []
+        for step in range(CALLS):
+            found.append(model(x + np.float32(step), training=training).numpy())
+            if step % 2 and model.trainable_variables:
+                kernel = model.trainable_variables[0]
+                kernel.assign(kernel * 1.1)
+        results.append([*found, *model.get_weights()])
+    assert_same(*results)
+
+
+def test_what_a_call_gave_stays(replays):
+    model = network()
+    found = [(out := model(X + np.float32(step)), out.numpy()) for step in range(CALLS)]
+    for out, value in found:
+        np.testing.assert_array_equal(out.numpy(), value)
+    (passage,) = model._steps.live.passages.values()
+    assert passage.trace.is_ready
+    assert not replays  # nothing waits for a gradient
+
+
+def test_losses_see_the_logits_of_calls_without_a_tape():
+    labels, loss = np.arange(len(X)) % 3, keras.losses.SparseCategoricalCrossentropy()
+    model = network(layers.Softmax())
+    far = X.astype("float32") * 1e4  # where probabilities are 0 and 1 in float32
+    losses = {float(loss(labels, model(far))) for _ in range(CALLS)}
+    assert len(losses) == 1
+    assert losses.pop() > 100.0
+
+
+def test_large_buffers_are_not_kept(monkeypatch):
+    monkeypatch.setattr(minitrain.engine.program.passage, "LARGEST", 100)
+    model = network()
+    for _ in range(CALLS):
+        model(X)
+    (passage,) = model._steps.live.passages.values()
+    assert passage.is_off
+    assert not passage.trace.programs
 
 
 @pytest.mark.parametrize("optimizer", ["SGD", "Adam", "Lamb", "Muon"])

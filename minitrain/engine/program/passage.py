@@ -1,14 +1,16 @@
-"""Passages: calls that an open tape sees as one record, replayed in two halves.
+"""Passages: calls in loops of one's own, replayed; where a tape is open, in two halves that it sees as one record.
 
-In a loop of one's own a model is called again and again inside a tape. A `Passage` belongs to one signature of such
-calls: the first are recorded operation by operation as ever; two are recorded together with their backward pass; all
-further ones run the first half of a program, and the second half is the rule of the one record that they leave. Where a
-backward pass is itself recorded, the operations of the call are done once more, so that any order has its gradient.
+In such a loop a model is called again and again. A `Passage` belongs to one signature of its calls: the first run as
+Python code, two are recorded, and all further ones are replayed. Inside a tape, calls are recorded together with their
+backward pass: they run the first half of a program, and the second half is the rule of the one record that they leave.
+Where a backward pass is itself recorded, the operations of the call are done once more, so that any order has its
+gradient.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from copy import copy
 from typing import Any
 
@@ -22,12 +24,13 @@ from minitrain.engine.program.program import Program
 from minitrain.engine.program.record import CannotReplay, Recorder, Recording, Statement
 from minitrain.engine.tape import GradientTape
 from minitrain.engine.tensor import Tensor
-from minitrain.engine.trail import Record, Trail
+from minitrain.engine.trail import STATE, Record
 from minitrain.engine.variable import Variable
 
 __all__ = ["PASSAGE", "Passage"]
 
 PATIENCE = 8  # calls before one is recorded: a loop of so many steps will go on
+LARGEST = 1 << 26  # bytes of buffers that are kept: with more of them, Python's share of the time is nothing
 AT_ONCE = 4  # calls that may wait for their backward pass: each has buffers of its own
 MOVES = 8  # times that a program follows variables whose memory is moved, before calls go on without one
 
@@ -89,10 +92,14 @@ class Call:
 
 
 class Passage:
-    """The calls of one signature: the shapes and dtypes of the inputs, which of them are tracked, all else."""
+    """The calls of one signature: the shapes and dtypes of the inputs, which of them are tracked, all else.
 
-    def __init__(self) -> None:
+    `is_free`: whether no tape is open.
+    """
+
+    def __init__(self, is_free: bool) -> None:
         self.trace = Trace()
+        self.is_free = is_free
         self.passed = 0
         self.made = 0  # programs
         self.is_off = False  # whether calls go on without a program
@@ -107,18 +114,18 @@ class Passage:
         self._inputs: list[int] = []
         self._outputs: list[int] = []
 
-    def run(self, function: Function, inputs: Sequence[Tensor], trail: Trail, owner: Any) -> Any:
-        """`function(*inputs)` on the tape that has `trail` alone: replayed, or recorded if it is time, or neither.
+    def run(self, function: Function, inputs: Sequence[Tensor], owner: Any) -> Any:
+        """`function(*inputs)`, on the one open tape or without any: replayed, or recorded if it is time, or neither.
 
         `owner`: whose `trainable_variables` the gradients are likely to be asked for.
         """
         program = self._take() if self.trace.is_ready else None
         if program is not None:
-            return self._replayed(program, inputs, trail)
+            return self._replayed(program, inputs)
         self.passed += 1
         if self.passed <= PATIENCE or self.is_off or self.trace.is_ready:
             return function(*inputs)
-        return self._recorded(function, inputs, trail, owner)
+        return self._recorded_free(function, inputs) if self.is_free else self._recorded(function, inputs, owner)
 
     def _take(self) -> Program | None:
         """A program that nobody runs; None where too many are under way, or the variables move all the time."""
@@ -131,31 +138,63 @@ class Passage:
         if self.is_off or self.made >= AT_ONCE:
             return None
         self.made += 1
-        return self.trace.take()
+        made = self.trace.take()
+        self.is_off = made.bytes > LARGEST
+        return None if self.is_off else made
 
-    def _replayed(self, program: Program, inputs: Sequence[Tensor], trail: Trail) -> Any:
+    def _replayed(self, program: Program, inputs: Sequence[Tensor]) -> Any:
+        arrays = [each._array for each in inputs]
+        if self.is_free:
+            try:
+                outputs = [Tensor(each) for each in program.run(*arrays)]
+            finally:
+                self.trace.give(program)
+            return self._given(outputs)
         try:
-            running, arrays = program.start(*[each._array for each in inputs])
+            running, made = program.start(*arrays)
         except BaseException:
             self.trace.give(program)
             raise
+        trail: Any = STATE.trail
         count, token = len(self._outputs), trail.token
-        call = Call(self, program, running, arrays[count:])
-        out: Any = Tensor(arrays[0], token) if count == 1 else tuple([Tensor(each, token) for each in arrays[:count]])
-        trail.tapes[0]._notice_call(call, (PASSAGE, (*inputs,), {"call": call}, out))
+        call = Call(self, program, running, made[count:])
+        outputs = [Tensor(each, token) for each in made[:count]]
+        record = PASSAGE, (*inputs,), {"call": call}, outputs[0] if count == 1 else tuple(outputs)
+        trail.lone._notice_call(call, record)
+        return self._given(outputs)
+
+    def _given(self, outputs: list[Tensor]) -> Any:
+        """What the function gives, from the outputs of the program."""
         if self.last is not None:
             behind, params = self.last
-            made = behind(out, **params)
-            made._logits = out
+            made = behind(outputs[0], **params)
+            made._logits = outputs[0]
             return made
-        if self.structure is None:
-            return out
-        return nest.pack_sequence_as(self.structure, [out] if count == 1 else list(out))
+        return outputs[0] if self.structure is None else nest.pack_sequence_as(self.structure, outputs)
 
     # -------------------------------------------------------------------------------------------------------- recording
 
-    def _recorded(self, function: Function, inputs: Sequence[Tensor], trail: Trail, owner: Any) -> Any:
+    def _recorded_free(self, function: Function, inputs: Sequence[Tensor]) -> Any:
+        """The call, recorded where no tape is open."""
+        with Recorder([Tensor(each._array) for each in inputs], is_lenient=True) as recorder:
+            given = function(*recorder.inputs)
+            with self._learning(recorder):
+                outputs = self._outputs_of(recorder, given, recorder.trail.records)
+                self.trace.keep(recorder.finish(outputs))
+        return given
+
+    @contextmanager
+    def _learning(self, recorder: Recorder) -> Iterator[None]:
+        """Within this `with` block a recording is looked at; where it cannot be replayed, calls go on without."""
+        try:
+            yield
+        except CannotReplay:
+            self.is_off = True
+            self.trace.note(list(recorder.layers.values()))
+
+    def _recorded(self, function: Function, inputs: Sequence[Tensor], owner: Any) -> Any:
         """The call, once with its backward pass for the program; the trail gets the records of its operations."""
+        trail: Any = STATE.trail
         own = [Tensor(each._array) for each in inputs]
         tracked = [mine for mine, each in zip(own, inputs, strict=True) if trail.marks(each)]
         with no_gradient_inside(), Recorder(own, is_lenient=True) as recorder:
@@ -166,13 +205,8 @@ class Passage:
                 (each, snapshot) for each in tape.watched_variables() for snapshot in tape._snapshots[id(each)]
             ]
             records = list(recorder.trail.records)
-            try:
-                if recorder.error is not None:
-                    raise recorder.error
+            with self._learning(recorder):
                 self._learn(recorder, tape, given, records, [*tracked, *owner.trainable_variables])
-            except CannotReplay:
-                self.is_off = True
-                self.trace.note(list(recorder.layers.values()))
         for variable, snapshot in snapshots:
             for each in trail.listening:
                 each._notice(variable, snapshot)
@@ -190,7 +224,7 @@ class Passage:
         self, recorder: Recorder, tape: GradientTape, given: Any, records: list[Record], sources: list[Any]
     ) -> None:
         """Learn the program of a call that was just made, with the gradients of `sources`: it is recorded here."""
-        outputs = self._outputs_of(given, records)
+        outputs = self._outputs_of(recorder, given, records)
         drawn = [record[3] for record in records if record[0].draws]
         cotangents = [Tensor(ones_like(each._array)) for each in outputs]
         recorder.pause([*outputs, *drawn], cotangents)
@@ -209,8 +243,10 @@ class Passage:
         self.sources = sources if is_usual else []
         self.trace.keep(recording)
 
-    def _outputs_of(self, given: Any, records: list[Record]) -> list[Tensor]:
+    def _outputs_of(self, recorder: Recorder, given: Any, records: list[Record]) -> list[Tensor]:
         """What the program gives for what the function gave. Raises CannotReplay where that would not be all."""
+        if recorder.error is not None:
+            raise recorder.error
         outputs: list[Tensor] = nest.flatten(given)
         self.structure = None if type(given) is Tensor else nest.map_structure(lambda each: 0, given)
         self.last = None

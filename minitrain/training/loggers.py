@@ -38,6 +38,7 @@ class History(Callback):
         `keys`: the results to draw, by default the losses and metrics without "val_" and the learning rate.
         """
         from matplotlib import pyplot as plt
+        from matplotlib.ticker import MaxNLocator
 
         ax = ax or plt.subplots()[1]
         shown = keys or [key for key in self.history if not key.startswith("val_") and key != "learning_rate"]
@@ -49,6 +50,7 @@ class History(Callback):
             if validation:
                 ax.plot(self.epoch[: len(validation)], validation, "--", color=line.get_color(), label=f"val_{key}")
         ax.set_xlabel("epoch")
+        ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
         ax.legend()
         return ax
 
@@ -186,6 +188,13 @@ class TensorBoard(Callback):
 SOON = 0.1  # seconds in which no bar is drawn: drawing twice would be a hundredth of a fast epoch
 
 
+def _fit_line(bar: Any, length: int = 1) -> None:
+    """Let a bar go on in the next line where one is too short, or where the terminal does not know its size."""
+    width = getattr(bar, "ncols", None)  # a word in notebooks
+    if isinstance(width, int) and width < length:
+        bar.ncols = bar.nrows = None
+
+
 class ProgressBar(Callback):
     """One tqdm bar an epoch with the results so far (`verbose=1`), or one line an epoch (`verbose=2`)."""
 
@@ -201,6 +210,7 @@ class ProgressBar(Callback):
 
             said = f"Epoch {epoch + 1}/{self.params['epochs']}"
             self._bar = tqdm(total=self.params["steps"], desc=said, unit="step", mininterval=SOON, delay=SOON)
+            _fit_line(self._bar)
 
     def advance(self, batches: int) -> None:
         """So many more batches are done."""
@@ -213,6 +223,7 @@ class ProgressBar(Callback):
             self._bar.set_postfix_str(", ".join([f"{k}={v}" for k, v in said.items()]), refresh=False)
             if not self._bar.disable:  # as the environment may ask for: such a bar has no times
                 self._bar.last_print_t = self._bar.start_t + SOON  # the delay is over: `close` draws it
+                _fit_line(self._bar, len(self._bar.format_meter(**{**self._bar.format_dict, "ncols": None})))
             self._bar.close()
             self._bar = None
         else:

@@ -233,6 +233,14 @@ def test_a_bar_is_drawn_once_for_a_fast_epoch_and_never_where_bars_are_off(capsy
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.parametrize("columns", [40, -1])  # -1 is what terminals are taken for that do not know their size
+def test_a_bar_shows_all_results_whatever_the_width_of_the_terminal(columns, capsys, monkeypatch):
+    sized = functools.partial(tqdm.auto.tqdm, ncols=columns, nrows=columns)
+    monkeypatch.setattr(tqdm.auto, "tqdm", sized)
+    fit(small(), epochs=2, verbose=1, validation_split=0.5)
+    assert capsys.readouterr().err.count("val_loss=") == 2
+
+
 def test_hooks_may_use_what_else_a_lambda_callback_is_given():
     called = []
     callback = callbacks.LambdaCallback(on_train_begin=lambda logs: callback.mine("begin"), mine=called.append)
@@ -359,6 +367,7 @@ def test_history_becomes_a_frame_and_curves(tmp_path):
     ax = pyplot.subplots()[1]
     assert history.plot("mae", ax=ax) is ax
     assert [line.get_label() for line in ax.get_lines()] == ["mae", "val_mae"]
+    assert all(tick % 1 == 0 for tick in ax.get_xticks())  # there is no half epoch
     with pytest.raises(ValueError, match=r"'mea'.*mae"):
         history.plot("mea", ax=ax)
     pyplot.close("all")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from copy import copy
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -40,21 +41,24 @@ def as_array(value: Any, name: str, dtype: Any = None, strings: bool = False) ->
             array = value.to_numpy() if hasattr(value, "to_numpy") else np.asarray(value)
         except ValueError as error:
             raise ShapeError(f"`{name}` must be one array; its rows have different lengths.") from error
+        if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+            place = [int(each) for each in np.argwhere(np.ma.getmaskarray(value))[0]]
+            raise NonFiniteError(f"`{name}` is masked at {place}. Fill or drop it before training.")
     kind = array.dtype.kind
     if strings and kind in "OUST":
         return array
     if kind == "O":
         try:
             array = array.astype(floats)
-        except (TypeError, ValueError) as error:
-            raise DTypeError(
-                f"`{name}` must hold numbers, received {_strangers(value)}. Encode text and categories first."
-            ) from error
+        except (TypeError, ValueError, OverflowError) as error:
+            raise _no_numbers(array, name, value) from error
     elif kind not in "fiub":
         raise DTypeError(
             f"`{name}` must hold numbers, received {_strangers(value)} of dtype {array.dtype}. Encode text and "
             "categories first."
         )
+    if kind in "Of" and (dates := _dates(value)):  # of which polars makes floats
+        raise DTypeError(f"`{name}` must hold numbers, received dates or times in {dates}. Encode them first.")
     if array.ndim == 0:
         raise ShapeError(f"`{name}` must have a batch axis, received the single number {array}.")
     if array.dtype.kind == "f":
@@ -65,22 +69,52 @@ def as_array(value: Any, name: str, dtype: Any = None, strings: bool = False) ->
     return array
 
 
-def _need_finite(array: Array, name: str, value: Any, first_row: int = 0) -> None:
+def _no_numbers(array: Array, name: str, value: Any) -> Exception:
+    """The error for objects that are no numbers: the first of them, which may be a missing value, and its place."""
+    for place, each in np.ndenumerate(array):
+        if type(each).__name__ in ("NAType", "NaTType"):
+            return NonFiniteError(f"`{name}` holds {each} {_place(place, value)}. Fill or drop it before training.")
+        try:
+            float(each)
+        except OverflowError:
+            return NonFiniteError(f"`{name}` holds an integer beyond all floats {_place(place, value)}.")
+        except (TypeError, ValueError):
+            said = _strangers(value) or f"{type(each).__name__} {_place(place, value)}"
+            return DTypeError(f"`{name}` must hold numbers, received {said}. Encode text and categories first.")
+    return DTypeError(f"`{name}` must hold numbers, received objects of dtype {array.dtype}.")
+
+
+def _place(place: tuple[int, ...], value: Any) -> str:
+    """Where something stands, in words; in a table the column has a name."""
+    columns = getattr(value, "columns", None)
+    if columns is not None and len(place) > 1:
+        return f"in column {list(columns)[place[1]]!r}, row {place[0]}"
+    return f"at {[int(each) for each in place]}"
+
+
+def _need_finite(array: Array, name: str, value: Any) -> None:
     if np.isfinite(array).all():
         return
     place = tuple(int(each) for each in np.argwhere(~np.isfinite(array))[0])
-    where = f"at {[place[0] + first_row, *place[1:]]}"
-    columns = getattr(value, "columns", None)
-    if columns is not None and len(place) > 1:
-        where = f"in column {list(columns)[place[1]]!r}, row {place[0]}"
+    where = _place(place, value)
+    if type(value) is np.ndarray and value.dtype.kind == "f" and np.isfinite(value[place]):
+        raise NonFiniteError(f"`{name}` holds {value[place]} {where}, which is infinite in {array.dtype}: scale it.")
     raise NonFiniteError(f"`{name}` holds {array[place]} {where}. Fill or drop it before training.")
 
 
+def _dates(value: Any) -> list[Any]:
+    """The columns of a table of polars that hold dates or times."""
+    if not (hasattr(value, "columns") and hasattr(value, "dtypes")):
+        return []
+    held = zip(value.columns, value.dtypes, strict=True)
+    return [name for name, dtype in held if str(dtype).startswith(("Date", "Time", "Duration"))]
+
+
 def _strangers(value: Any) -> str:
-    """What in a table is no number: the columns' names, or the dtype."""
+    """What in a table is no number: the columns' names; empty where these hold arrays of numbers."""
     if hasattr(value, "columns"):
         found = [str(each) for each in value.columns if np.asarray(value[each]).dtype.kind not in "fiub"]
-        return f"the column{'s' * (len(found) > 1)} {', '.join(found)}"
+        return f"the column{'s' * (len(found) > 1)} {', '.join(found)}" if found else ""
     return "objects"
 
 
@@ -125,18 +159,20 @@ def as_rows(value: Any, name: str, dtype: Any, strings: bool) -> Any:
 
 def is_table(x: Any) -> bool:
     """Whether `x` is held whole in memory, as opposed to an iterable of batches."""
+    if is_sparse(x):  # of which one kind is a dict
+        return True
     if isinstance(x, dict):
         return bool(x) and all(is_table(each) for each in x.values())
     if isinstance(x, tuple):
         return bool(x) and all(is_table(each) for each in x)
     if isinstance(x, list):
         return not (x and isinstance(x[0], tuple) and hasattr(x[0][0], "shape"))  # a list of batches
-    return isinstance(x, (np.ndarray, TensorLike)) or hasattr(x, "to_numpy") or hasattr(x, "__array__") or is_sparse(x)
+    return isinstance(x, (np.ndarray, TensorLike)) or hasattr(x, "to_numpy") or hasattr(x, "__array__")
 
 
 def leaves_of(value: Any, name: str) -> tuple[Any, list[tuple[Any, str]]]:
     """A structure with the places of its arrays, and the arrays with their names. A list of numbers is one array."""
-    if isinstance(value, dict):
+    if isinstance(value, dict) and not is_sparse(value):
         parts = {key: leaves_of(each, f"{name}[{key!r}]") for key, each in value.items()}
         return {key: part[0] for key, part in parts.items()}, [leaf for key in sorted(parts) for leaf in parts[key][1]]
     if value is ABSENT:
@@ -310,11 +346,24 @@ def class_weighted(y: Any, weight: Any, class_weight: dict[int, float]) -> Array
     """Weights of rows times those of their classes: y holds class numbers, or one-hot rows."""
     if y is None or nest.is_nested(y):
         raise InvalidArgumentError("`class_weight` needs `y`, and a model of one output.")
+    if not isinstance(class_weight, dict) or not all(isinstance(each, Real) for each in class_weight):
+        raise InvalidArgumentError(
+            f"`class_weight` must be a dict from class numbers to factors, received {class_weight!r}."
+        )
     y = np.asarray(y)
     classes = y.argmax(-1) if y.ndim > 1 and y.shape[-1] > 1 else y.reshape(-1).astype(np.int64)
     found, inverse = np.unique(classes, return_inverse=True)
     factors = np.array([float(class_weight.get(int(each), 1.0)) for each in found], config.floatx())[inverse]
     return factors if weight is None else weight * factors
+
+
+def need_data(x: Any) -> None:
+    """Raise DTypeError for what is neither a table nor an iterable of batches."""
+    if hasattr(x, "collect_schema"):  # polars's, which promises a table
+        raise DTypeError(f"`x` must be a table, received a {type(x).__name__}: give what its `collect()` returns.")
+    gives_batches = hasattr(x, "__iter__") or callable(x) or hasattr(x, "__getitem__")
+    if isinstance(x, (str, bytes)) or not gives_batches:
+        raise DTypeError(f"`x` must be an array, a table or an iterable of batches, received {type(x).__name__}.")
 
 
 class Stream:
@@ -325,10 +374,7 @@ class Stream:
     """
 
     def __init__(self, source: Any, dtype: Any = None, strings: bool = False, shuffle: bool = False) -> None:
-        if not hasattr(source, "__iter__") and not callable(source) and not hasattr(source, "__getitem__"):
-            raise DTypeError(
-                f"`x` must be an array, a table or an iterable of batches, received {type(source).__name__}."
-            )
+        need_data(source)
         self.source: Callable[[], Any] | Any = source
         self.dtype = dtype
         self.strings = strings
@@ -397,6 +443,7 @@ def batches_of(
     """The batches of data held whole, or of an iterable."""
     if is_table(x):
         return Table(x, y, sample_weight, batch_size, shuffle, dtype, strings)
+    need_data(x)
     if y is not None or sample_weight is not None:
         raise InvalidArgumentError("With an iterable of batches as `x`, targets and weights come with the batches.")
     return Stream(x, dtype, strings, shuffle)

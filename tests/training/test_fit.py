@@ -1,11 +1,14 @@
 """`fit`, `evaluate` and `predict`: what a loop by hand gives, Keras's rules for data, callbacks' decisions, errors."""
 
 import copy
+import datetime
 import pickle
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
+import scipy.sparse
 
 import minitrain as mt
 from minitrain import callbacks, layers
@@ -224,6 +227,14 @@ def test_sequential_comes_back_from_its_configuration(capsys):
         ((X[:0], Y[:0]), ValueError, "`x` has no rows"),
         ((np.where(X > 2, np.nan, X), Y), ValueError, "`x` holds nan at"),
         ((pd.DataFrame({"a": ["u", "v"], "b": [1, 2]}), [1.0, 2.0]), TypeError, "the column a"),
+        ((pd.DataFrame({"a": pd.array([True, None], "boolean")}), Y[:2]), ValueError, "<NA> in column 'a', row 1"),
+        ((pd.DataFrame({"a": [0.5, 10**400]}), Y[:2]), ValueError, "beyond all floats in column 'a', row 1"),
+        ((pl.DataFrame({"a": [0.5], "b": [datetime.date.min]}), Y[:1]), TypeError, r"dates or times in \['b'\]"),
+        ((pl.LazyFrame({"a": [0.5]}), Y[:1]), TypeError, r"`x` .* LazyFrame.*collect\(\)"),
+        ((np.ma.masked_array(X, X > 1), Y), ValueError, r"`x` is masked at \[\d+, \d\]"),
+        ((X.astype("float64") * 1e300, Y), ValueError, r"`x` holds .*e\+\d+ at .* infinite in float32"),
+        ((None, Y), TypeError, "an array, a table or an iterable of batches, received NoneType"),
+        (("text", Y), TypeError, "an array, a table or an iterable of batches, received str"),
         ((X, Y, 0), ValueError, "`batch_size` must be a positive integer, received 0"),
         ((X, Y, 32, -1), ValueError, "`epochs` must be a positive integer"),
         (([[1.0], [1.0, 2.0]], Y[:2]), ValueError, "rows have different lengths"),
@@ -236,6 +247,20 @@ def test_bad_data_are_refused_before_training(arguments, error, message):
     with pytest.raises(error, match=message):
         model.fit(*arguments, verbose=0)
     np.testing.assert_array_equal(model.get_weights()[0], before[0])
+
+
+@pytest.mark.parametrize("form", ["csr", "coo", "dok", "lil"])  # one of them is a dict
+def test_sparse_matrices_of_every_form_train_as_the_same_numbers_dense(form):
+    plain, sparse = small(), small()
+    plain.fit(X, Y, shuffle=False, verbose=0)
+    sparse.fit(scipy.sparse.csr_matrix(X).asformat(form), Y, shuffle=False, verbose=0)
+    np.testing.assert_array_equal(plain.get_weights()[0], sparse.get_weights()[0])
+
+
+@pytest.mark.parametrize("wrong", ["balanced", [1.0, 2.0], {"0": 1.0}])
+def test_class_weights_are_a_dict_of_class_numbers(wrong):
+    with pytest.raises(ValueError, match="`class_weight` must be a dict from class numbers to factors"):
+        small().fit(X, Y, class_weight=wrong, verbose=0)
 
 
 def test_mistakes_in_compile_are_named():

@@ -264,23 +264,38 @@ class Objective:
         return None if not weighted else weighted[0] if len(weighted) == 1 else add_n(weighted)
 
     def need_labels(self, y: Any, y_pred: Any) -> None:
-        """Raise InvalidArgumentError, naming the row, where a class number is none of those that are predicted."""
+        """Raise InvalidArgumentError, naming the row, where a label is none of those that are predicted."""
         outputs = self.outputs or self.build(y_pred)
         for loss, t, p in zip(self.losses, outputs.aligned(y, "y"), nest.flatten(y_pred), strict=True):
-            if not isinstance(loss, losses_module.SparseCategoricalCrossentropy) or t is None or not hasattr(t, "ndim"):
+            if t is None or not hasattr(t, "ndim"):
                 continue
-            classes = p.shape[-1]
-            labels = np.asarray(t)
-            wrong = (labels < 0) | (labels >= classes)
-            if loss.ignore_class is not None:
-                wrong &= labels != loss.ignore_class
-            if wrong.any():
-                row = int(np.argwhere(wrong)[0][0])
-                raise InvalidArgumentError(
-                    f"`y` holds the class {labels[row].reshape(-1)[0]} in row {row}, and the model predicts "
-                    f"{classes} classes, 0 to {classes - 1}. Number the classes from 0, or give the last layer more "
-                    "units."
-                )
+            if isinstance(loss, losses_module.SparseCategoricalCrossentropy):
+                _need_classes(np.asarray(t), p.shape[-1], loss.ignore_class)
+            elif isinstance(loss, (losses_module.BinaryCrossentropy, losses_module.BinaryFocalCrossentropy)):
+                _need_probabilities(np.asarray(t), loss.name)
+
+
+def _need_classes(labels: Any, classes: int, ignored: int | None) -> None:
+    wrong = (labels < 0) | (labels >= classes)
+    if labels.dtype.kind == "f":
+        wrong |= labels % 1 != 0
+    if ignored is not None:
+        wrong &= labels != ignored
+    if wrong.any():
+        row = int(np.argwhere(wrong)[0][0])
+        raise InvalidArgumentError(
+            f"`y` holds the class {labels[row].reshape(-1)[0]} in row {row}, and the model predicts {classes} classes, "
+            f"0 to {classes - 1}. Number the classes from 0, or give the last layer more units."
+        )
+
+
+def _need_probabilities(labels: Any, name: str) -> None:
+    wrong = (labels < 0) | (labels > 1)
+    if wrong.any():
+        place = tuple(np.argwhere(wrong)[0])
+        raise InvalidArgumentError(
+            f"`y` holds {labels[place]} in row {place[0]}, and {name} takes labels of 0 and 1, or what lies between."
+        )
 
 
 def _alone(loss: Any, weight: Any) -> tuple[Any, Any]:

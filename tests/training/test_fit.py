@@ -249,6 +249,23 @@ def test_bad_data_are_refused_before_training(arguments, error, message):
     np.testing.assert_array_equal(model.get_weights()[0], before[0])
 
 
+@pytest.mark.parametrize(
+    ("loss", "units", "label", "message"),
+    [
+        ("sparse_categorical_crossentropy", 3, 3, "the class 3 in row 7, and the model predicts 3 classes, 0 to 2"),
+        ("sparse_categorical_crossentropy", 3, -1, "the class -1 in row 7"),
+        ("sparse_categorical_crossentropy", 3, 0.5, "the class 0.5 in row 7"),
+        ("binary_crossentropy", 1, 2, "`y` holds 2.* in row 7, and binary_crossentropy takes labels of 0 and 1"),
+        ("binary_focal_crossentropy", 1, -1, "`y` holds -1.* in row 7"),
+    ],
+)
+def test_labels_that_are_not_predicted_are_refused_before_training(loss, units, label, message):
+    labels = np.zeros(100, type(label))
+    labels[7] = label
+    with pytest.raises(ValueError, match=message):
+        small(units, "softmax" if units > 1 else "sigmoid", loss=loss).fit(X, labels, verbose=0)
+
+
 @pytest.mark.parametrize("form", ["csr", "coo", "dok", "lil"])  # one of them is a dict
 def test_sparse_matrices_of_every_form_train_as_the_same_numbers_dense(form):
     plain, sparse = small(), small()

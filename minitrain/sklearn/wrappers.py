@@ -157,29 +157,24 @@ class ModelEstimator(NetworkEstimator):
                     f"`model` is a model, which takes no arguments such as 'model__{next(iter(given))}': give the "
                     "function that builds it."
                 )
-            made = clone_model(self.model)
-            self._compiled_with = self.model
-            return made
+            self._compiled = _compiled(self.model)
+            return clone_model(self.model)
         build = self._builder()
         if not callable(build):
             raise DTypeError(f"`model` must be a minitrain model or a function that builds one, received {build!r}.")
         made = build(**{name: value for name, value in facts.items() if name in self._asked()} | given)
         if not isinstance(made, Model):
             raise DTypeError(f"The function `model` must give a minitrain model, received {made!r}.")
-        self._compiled_with = made
+        self._compiled = _compiled(made)
         return made
 
     def _compile(self, default_loss: Any) -> None:
         """Compile with the loss and optimizer given, else those that the model was compiled with, else defaults."""
-        source = self._compiled_with
-        was = source if source.compiled else None
-        loss = self.loss if self.loss is not None else was.loss if was is not None else None
-        loss = _loss(loss, self._routed("loss__"))
-        metrics = self.metrics
-        if metrics is None and was is not None:
-            metrics = (was._compile_config or {}).get("metrics")
-        optimizer = self.optimizer if self.optimizer is not None else was.optimizer if was is not None else "adam"
-        compile_with(self.model_, _optimizer(optimizer, self._routed("optimizer__")), default_loss(loss), metrics)
+        names = ("loss", "optimizer", "metrics")
+        given = self._compiled | {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        loss = _loss(given.get("loss"), self._routed("loss__"))
+        optimizer = _optimizer(given.get("optimizer", "adam"), self._routed("optimizer__"))
+        compile_with(self.model_, optimizer, default_loss(loss), given.get("metrics"))
 
     # -------------------------------------------------------------------------------------------------------- training
 
@@ -263,6 +258,14 @@ class ModelEstimator(NetworkEstimator):
                 "metrics": self.metrics,
             }
         return facts
+
+
+def _compiled(model: Model) -> dict[str, Any]:
+    """What a model was compiled with, before it is for an estimator."""
+    if not model.compiled:
+        return {}
+    metrics = (model._compile_config or {}).get("metrics")
+    return {"loss": model.loss, "optimizer": model.optimizer, "metrics": metrics}
 
 
 def _loss(given: Any, options: dict[str, Any]) -> Any:

@@ -198,6 +198,17 @@ def test_partial_fit_and_warm_start_go_on():
     assert net.fit(X, Y).history_["loss"][-1] < first
 
 
+@pytest.mark.parametrize("loss", [None, "categorical_crossentropy"])
+@pytest.mark.parametrize("labels", [LABELS, LABELS == "top"])
+def test_a_warm_start_goes_on_with_the_loss_of_the_first_fit(loss, labels):
+    loss = None if labels.dtype == bool else loss
+    once = Classifier(build, loss=loss, max_iter=1, random_state=0).fit(X, labels)
+    twice = Classifier(build, loss=loss, max_iter=1, random_state=0, warm_start=True).fit(X, labels)
+    once.partial_fit(X, labels)
+    twice.fit(X, labels)
+    assert twice.history_["loss"][0] == pytest.approx(once.history_["loss"][0], rel=1e-3)
+
+
 def test_models_that_do_not_fit_the_data_are_refused():
     with pytest.raises(ValueError, match="gives 5 numbers a row"):
         Regressor(build, model__n_outputs=5).fit(X, Y)

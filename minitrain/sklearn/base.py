@@ -20,14 +20,22 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, colu
 
 from minitrain import nn
 from minitrain.engine.convert import as_tensor
-from minitrain.errors import DTypeError, InvalidArgumentError
+from minitrain.errors import DTypeError, InvalidArgumentError, NonFiniteError
 from minitrain.losses.base import Loss, matched, reduce_weighted
 from minitrain.losses.classification import SparseCategoricalCrossentropy, sparse_categorical_crossentropy
 from minitrain.ops.elementwise import log, maximum, square
 from minitrain.ops.neural import mean_squared_error, sum_of_squares
 from minitrain.ops.random import Generator, get_global_generator
 from minitrain.ops.reduction import reduce_sum
-from minitrain.sklearn.encoding import TableEncoder, is_frame, is_sparse, note_columns, read_column
+from minitrain.sklearn.encoding import (
+    TableEncoder,
+    is_frame,
+    is_sparse,
+    need_table,
+    note_columns,
+    read_column,
+    unmasked,
+)
 from minitrain.training.objective import as_loss
 
 Array = Any
@@ -155,9 +163,11 @@ class NetworkEstimator(BaseEstimator):
     def _checked_inputs(self, X: Any, reset: bool) -> Any:  # noqa: N803
         if not reset and isinstance(getattr(self, "encoder_", None), TableEncoder):
             self.encoder_.need_same_columns(X)
+        need_table(X)
         if is_frame(X) and self.encoding is not None:
             note_columns(X, self, reset)
             return X
+        X = unmasked(X)  # noqa: N806
         allows_nan = self.encoding is not None and not is_sparse(X)
         try:
             return validate_data(
@@ -170,8 +180,10 @@ class NetworkEstimator(BaseEstimator):
                 allow_nd=self._allows_nd,
             )
         except (TypeError, ValueError) as error:
-            of_frames = ("Cannot cast", "float() argument") if is_frame(X) else ()
-            if not str(error).startswith(("could not convert string", *of_frames)):
+            if "contains NaN" in str(error) and not is_sparse(X):
+                raise NonFiniteError("Input X contains NaN: fill or drop it, or ask for encoding='auto'.") from error
+            of_frames = ("Cannot cast", "The DType") if is_frame(X) else ()
+            if not str(error).startswith(("could not convert string", "float() argument", *of_frames)):
                 raise
             kinds = ("category", "date")
             text = [name for name in X.columns if read_column(X[name], name)[0] in kinds] if is_frame(X) else "X"
@@ -263,7 +275,14 @@ def checked_encoding(encoding: Any) -> None:
 
 
 def _as_array(y: Any) -> Any:
-    return y.to_numpy() if hasattr(y, "to_numpy") else y
+    """Targets or labels of any kind of table. Raises NonFiniteError for missing ones that are no NaN."""
+    y = y.to_numpy() if hasattr(y, "to_numpy") else y
+    missing = np.ma.getmaskarray(y) if np.ma.isMaskedArray(y) else np.zeros(1, bool)
+    if isinstance(y, np.ndarray) and y.dtype == object:
+        missing = np.array([type(each).__name__ in ("NAType", "NaTType") for each in y.flat]).reshape(y.shape)
+    if missing.any():
+        raise NonFiniteError(f"`y` is missing in row {np.argwhere(missing)[0][0]}. Drop the rows that have none.")
+    return y
 
 
 class NumberTargets(RegressorMixin):
@@ -272,7 +291,12 @@ class NumberTargets(RegressorMixin):
     target_scaling: bool
 
     def _checked_targets(self, y: Any) -> Array:
-        y = check_array(_as_array(y), ensure_2d=False, dtype="numeric", input_name="y", estimator=self)
+        try:
+            y = check_array(_as_array(y), ensure_2d=False, dtype="numeric", input_name="y", estimator=self)
+        except (TypeError, ValueError) as error:
+            if not str(error).startswith(("could not convert string", "float() argument", "dtype='numeric' is not")):
+                raise
+            raise DTypeError(f"`y` must hold numbers ({error}). Labels are for classifiers.") from error
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         return y.astype(np.float64, copy=False)
@@ -402,15 +426,15 @@ class LabelTargets(ClassifierMixin):
             raise InvalidArgumentError("`class_weight` needs one label a row: use `sample_weight` for several.")
         numbers = np.searchsorted(self.classes_, y)
         rows = np.ones(len(y)) if weight is None else weight
-        if isinstance(self.class_weight, str):
-            if self.class_weight != "balanced":
-                raise InvalidArgumentError(
-                    f"`class_weight` must be 'balanced', a dict or None, received {self.class_weight!r}."
-                )
+        if isinstance(self.class_weight, str) and self.class_weight == "balanced":
             sums = np.bincount(numbers, rows, minlength=len(self.classes_))
             factors = rows.sum() / ((sums > 0).sum() * np.where(sums > 0, sums, 1.0))
+        elif not isinstance(self.class_weight, dict):
+            raise InvalidArgumentError(
+                f"`class_weight` must be 'balanced', a dict or None, received {self.class_weight!r}."
+            )
         else:
-            given = dict(self.class_weight)
+            given = self.class_weight
             strange = [each for each in given if each not in self.classes_.tolist()]
             if strange:
                 raise InvalidArgumentError(

@@ -11,7 +11,7 @@ what they share: `columns`, `[name]` and `to_numpy`.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,6 +55,21 @@ def is_frame(x: Any) -> bool:
 def is_sparse(x: Any) -> bool:
     """Whether this is a matrix or an array of scipy.sparse."""
     return hasattr(x, "nnz") and hasattr(x, "tocsr")
+
+
+def need_table(x: Any) -> None:
+    """Raise DTypeError for what can be neither a table nor a matrix, though it holds columns or rows."""
+    if getattr(getattr(x, "dtype", None), "names", None):
+        raise DTypeError("Expected a DataFrame or a matrix, received an array of records: give `pandas.DataFrame(X)`.")
+    if isinstance(x, (dict, set, str, bytes, Iterator)) and not is_sparse(x):  # one kind is a dict
+        raise DTypeError(f"Expected a DataFrame or a matrix, received a {type(x).__name__}.")
+
+
+def unmasked(x: Any) -> Any:
+    """A masked array of numbers with NaN for what is masked; anything else as it is."""
+    if not np.ma.isMaskedArray(x) or x.dtype.kind not in "fiub":
+        return x
+    return x.astype(x.dtype if x.dtype.kind == "f" else np.float64).filled(np.nan)
 
 
 # ------------------------------------------------------------------------------------------------- reading a column
@@ -224,6 +239,12 @@ class Column:
 # ----------------------------------------------------------------------------------------------------------- encoder
 
 
+def _need_unique(names: list[Any]) -> None:
+    if len(set(names)) < len(names):
+        twice = next(each for each in names if names.count(each) > 1)
+        raise InvalidArgumentError(f"The table has several columns called {twice!r}: names must be unique.")
+
+
 def note_columns(table: Any, estimator: Any, reset: bool) -> None:
     """Set an estimator's `feature_names_in_` and `n_features_in_`, or check them as scikit-learn does."""
     names = list(table.columns)
@@ -231,9 +252,9 @@ def note_columns(table: Any, estimator: Any, reset: bool) -> None:
         raise InvalidArgumentError(
             f"Found array with 0 feature(s) (shape={table.shape}) while a minimum of 1 is required."
         )
-    if len(set(names)) < len(names):
-        twice = next(each for each in names if names.count(each) > 1)
-        raise InvalidArgumentError(f"The table has several columns called {twice!r}: names must be unique.")
+    _need_unique(names)
+    if not len(table):
+        raise InvalidArgumentError("Found array with 0 sample(s): the table has no rows.")
     if reset:
         validate_data(estimator, table, skip_check_array=True)
         if all(isinstance(each, str) for each in table.columns):  # scikit-learn may not know this kind of table
@@ -322,12 +343,11 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             self.need_same_columns(X)
         if is_frame(X):
             note_columns(X, self, reset)
-            if not len(X):
-                raise InvalidArgumentError("Found array with 0 sample(s): the table has no rows.")
             return X
+        need_table(X)
         return validate_data(
             self,
-            X,
+            unmasked(X),
             reset=reset,
             accept_sparse="csr",
             dtype=[np.float64, np.float32],
@@ -344,6 +364,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
                 )
             return
         known, given = self._input_names(), list(X.columns)
+        _need_unique(given)
         if known == given or not (self.columns_ or hasattr(self, "feature_names_in_")):
             return
         missing = [each for each in known if each not in given]

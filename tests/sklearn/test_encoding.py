@@ -168,9 +168,11 @@ def test_networks_learn_from_a_table_as_it_is(frame):
         (lambda frame: frame(COLUMNS | {"kind": COLUMNS["rooms"]}), "Column 'kind' held categories"),
         (lambda frame: frame(COLUMNS | {"day": COLUMNS["size"]}), "Column 'day' held dates"),
         (lambda frame: frame(COLUMNS | {"size": np.full(N, np.inf)}), "Column 'size' holds an infinity in row 0"),
+        (lambda frame: pd.concat([pd.DataFrame(COLUMNS)] * 2, axis=1), "several columns called 'size'|'rooms'"),
+        (lambda frame: frame(COLUMNS)[:0], "0 sample"),
         (lambda frame: COLUMNS["size"][:, None], "Give a DataFrame with these columns|X has 1 features"),
     ],
-    ids=["missing", "renamed", "reordered", "text", "numbers", "no dates", "infinite", "no table"],
+    ids=["missing", "renamed", "reordered", "text", "numbers", "no dates", "infinite", "twice", "no rows", "no table"],
 )
 def test_another_table_than_the_learned_one_is_named(frame, table, message):
     net = MLPRegressor(max_iter=1, n_iter_no_change=1)
@@ -221,6 +223,24 @@ def test_tables_that_are_no_data_frames_are_named():
             use(arrow)
 
 
+@pytest.mark.parametrize("encoding", ["auto", None])
+@pytest.mark.parametrize("kind", [dict, str, iter, "records"])
+def test_what_is_neither_table_nor_matrix_is_named(kind, encoding):
+    wrong = np.array([(1.0, 2)], dtype=[("a", "f8"), ("b", "i8")]) if kind == "records" else kind([])
+    with pytest.raises(TypeError, match=r"Expected a DataFrame or a matrix, received a"):
+        MLPRegressor(encoding=encoding).fit(wrong, [1.0])
+
+
+def test_masked_numbers_are_missing_ones():
+    x = np.arange(12).reshape(6, 2)
+    masked = np.ma.masked_array(x, x % 5 == 0)
+    np.testing.assert_array_equal(
+        TableEncoder().fit_transform(masked), TableEncoder().fit_transform(np.where(x % 5, x, np.nan))
+    )
+    with pytest.raises(ValueError, match=r"NaN: fill or drop it, or ask for encoding='auto'"):
+        MLPRegressor(encoding=None).fit(masked, np.arange(6))
+
+
 def test_columns_called_alike_and_no_columns_are_refused():
     with pytest.raises(ValueError, match="several columns called 'x'"):
         TableEncoder().fit(pd.DataFrame(np.eye(2), columns=["x", "x"]))
@@ -269,7 +289,9 @@ def test_text_that_is_not_encoded_is_named(frame):
     with pytest.raises(ValueError, match=r"\['kind'\] holds text.*encoding='auto'"):
         MLPRegressor(encoding=None).fit(table, TARGET)
     dates = pd.DataFrame({"size": COLUMNS["size"], "day": pd.Series(COLUMNS["day"]).dt.tz_localize("UTC")})
-    for other, name in ((dates, "day"), (pd.DataFrame({"kind": pd.Categorical(COLUMNS["kind"])}), "kind")):
+    naive = dates.assign(day=dates["day"].dt.tz_localize(None))
+    levels = pd.DataFrame({"kind": pd.Categorical(COLUMNS["kind"])})
+    for other, name in ((dates, "day"), (naive, "day"), (levels, "kind")):
         with pytest.raises(ValueError, match=rf"\['{name}'\] holds text or dates"):
             MLPRegressor(encoding=None).fit(other, TARGET)
     with pytest.raises(ValueError, match=r"X holds text.*DataFrames"):

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 import sklearn.neural_network
 from scipy import sparse
@@ -145,6 +146,27 @@ def test_labels_of_any_type_come_back(labels):
 def test_labels_that_do_not_compare_are_told(labels):
     with pytest.raises(TypeError, match="`y` must hold labels of one type"):
         MLPClassifier().fit(X, np.array(labels, dtype=object)[LABELS])
+
+
+def test_targets_that_are_missing_or_no_numbers_are_told():
+    missing = (
+        pd.Series([True, None] * 60, dtype="boolean"),
+        pd.Series(["a", None] * 60, dtype="string"),
+        np.ma.masked_array(Y.astype(int), np.arange(120) == 1),
+    )
+    for net in (MLPRegressor(), MLPClassifier()):
+        for y in missing:
+            with pytest.raises(ValueError, match="`y` is missing in row 1"):
+                net.fit(X, y)
+    for y in (np.array(["a", "b"] * 60), pd.Series(["a", "b"] * 60)):
+        with pytest.raises(TypeError, match=r"`y` must hold numbers .*Labels are for classifiers"):
+            MLPRegressor().fit(X, y)
+
+
+@pytest.mark.parametrize("wrong", ["balance", [1.0, 2.0, 1.0], {3: 1.0}])
+def test_class_weights_are_balanced_or_a_dict_of_labels(wrong):
+    with pytest.raises(ValueError, match="`class_weight`"):
+        MLPClassifier(class_weight=wrong).fit(X, LABELS)
 
 
 def test_weights_may_be_assigned():

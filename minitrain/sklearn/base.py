@@ -219,6 +219,8 @@ class NetworkEstimator(BaseEstimator):
             raise InvalidArgumentError("`validation_data` must be (X, y) or (X, y, sample_weight).")
         x, y, weight = (*given, None)[:3]
         x, y, weight = self._checked(x, y, weight, reset=False)
+        if isinstance(self, LabelTargets):
+            self._need_known_labels(y, all_of_them=False)
         return self._matrix(x), y, weight
 
     def _new_encoder(self) -> Any:

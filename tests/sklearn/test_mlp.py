@@ -21,7 +21,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.class_weight import compute_class_weight
 
 import minitrain as mt
-from minitrain.sklearn import MLPClassifier, MLPRegressor, TableEncoder
+from minitrain.sklearn import Classifier, MLPClassifier, MLPRegressor, TableEncoder
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 RNG = np.random.RandomState(0)
@@ -161,6 +161,14 @@ def test_targets_that_are_missing_or_no_numbers_are_told():
     for y in (np.array(["a", "b"] * 60), pd.Series(["a", "b"] * 60)):
         with pytest.raises(TypeError, match=r"`y` must hold numbers .*Labels are for classifiers"):
             MLPRegressor().fit(X, y)
+
+
+@pytest.mark.parametrize("labels", [["a", "b", "z"], ["a", "aa", "c"]])
+def test_labels_of_a_validation_set_are_those_of_the_training_set(labels):
+    y = np.array(["a", "b", "c"])[LABELS]
+    for net in (MLPClassifier(max_iter=2), Classifier(max_iter=2)):
+        with pytest.raises(ValueError, match="`y` has classes not in"):
+            net.fit(X, y, validation_data=(X, np.array(labels)[LABELS]))
 
 
 @pytest.mark.parametrize("wrong", ["balance", [1.0, 2.0, 1.0], {3: 1.0}])

@@ -16,6 +16,9 @@ from minitrain.errors import DTypeError, FileFormatError, MissingFileError
 
 JSON_LIMIT = 1 << 28  # bytes of a JSON text
 DEPTH_LIMIT = 100  # of lists and dicts in one another
+KERAS_WEIGHTS = "model.weights.h5"  # the entry of a ".keras" file
+IN_HDF5 = "from what `model.save_weights('model.weights.h5')` saves there"
+HDF5 = b"\x89HDF\r\n\x1a\n"  # how such a file begins
 
 
 def _depth(value: Any) -> int:
@@ -83,28 +86,39 @@ def _dumped(value: Any) -> str:
         ) from error
 
 
-class Archive:
-    """A file that `write_archive` wrote, open for reading."""
+def of_keras(path: Any, how: str) -> FileFormatError:
+    """The error to raise for a whole model that Keras wrote."""
+    return FileFormatError(
+        f"{str(path)!r} was written by Keras, whose files may hold code. Build the same model here, and read its "
+        f"weights {how}."
+    )
 
-    def __init__(self, path: Any) -> None:
+
+class Archive:
+    """A file that `write_archive` wrote, open for reading; with `allow_keras` it may be Keras's, for its weights."""
+
+    def __init__(self, path: Any, allow_keras: bool = False) -> None:
         import zipfile
 
         self.path = Path(path)
         if not self.path.is_file():
             raise MissingFileError(f"File not found: {str(path)!r}.")
         size = self.path.stat().st_size
+        with open(self.path, "rb") as file:
+            is_hdf5 = file.read(len(HDF5)) == HDF5
+        if is_hdf5 and self.path.name.endswith(".weights.h5"):
+            raise self.broken("it holds weights alone, which `model.load_weights` reads")
+        if is_hdf5:
+            raise of_keras(path, IN_HDF5)
         try:
             with zipfile.ZipFile(self.path) as archive:
                 entries = archive.infolist()
         except Exception as error:  # a hostile file can fail in any way
             raise self.broken(f"it is no zip archive ({error})") from error
         self.names = {each.filename for each in entries}
-        if "model.weights.h5" in self.names:
-            raise FileFormatError(
-                f"{str(path)!r} was written by Keras, whose files may hold code. Save its weights there with "
-                "`model.save_weights('model.weights.h5')`, build the same model here, and read them with "
-                "`model.load_weights('model.weights.h5')`."
-            )
+        self.is_of_keras = KERAS_WEIGHTS in self.names
+        if self.is_of_keras and not allow_keras:
+            raise of_keras(path, f"with `model.load_weights({str(path)!r})`")
         if len(self.names) != len(entries):
             raise self.broken("it names an entry twice")
         for each in entries:
@@ -125,6 +139,10 @@ class Archive:
                 return archive.read(name)
         except Exception as error:  # a hostile file can fail in any way
             raise self.broken(f"{name!r} cannot be read ({error})") from error
+
+    def keras_weights(self) -> bytes:
+        """The HDF5 file in a file of Keras's."""
+        return self._read(KERAS_WEIGHTS)
 
     def text(self, name: str) -> Any:
         """The data of a JSON text."""

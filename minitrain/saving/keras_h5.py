@@ -14,6 +14,7 @@ import numpy as np
 from minitrain.configuration import snake_case
 from minitrain.errors import FileFormatError, ShapeError
 from minitrain.layers.base import Layer
+from minitrain.saving.archive import IN_HDF5, of_keras
 
 
 def groups(layer: Any, path: str = "", seen: set[int] | None = None) -> Iterator[tuple[str, list[Any]]]:
@@ -60,13 +61,15 @@ def write(model: Any, path: Any) -> None:
                 made.create_dataset(str(place), data=each.numpy())
 
 
-def read(model: Any, path: Any, skip_mismatch: bool = False) -> None:
-    """Read all weights. Names and shapes are checked before any is changed."""
+def read(model: Any, path: Any, skip_mismatch: bool = False, file: Any = None) -> None:
+    """Read all weights, from an open `file` where one is given. All is checked before any is changed."""
     import h5py
 
     accepted = []
     try:
-        with h5py.File(path, "r") as file:
+        with h5py.File(path if file is None else file, "r") as file:
+            if "layer_names" in file.attrs or "model_weights" in file:  # the layout of Keras 2
+                raise of_keras(path, IN_HDF5)
             for group, weights in groups(model):
                 held = _held(file, group, h5py)
                 count = 0 if held is None else len(held)
@@ -89,7 +92,7 @@ def read(model: Any, path: Any, skip_mismatch: bool = False) -> None:
                     if data.external or data.is_virtual or data.dtype.kind not in "fiub":
                         raise ValueError(f"{group}/{place} holds no numbers of its own")
                     accepted.append((weight, np.asarray(data[()]).astype(weight._peek().dtype, copy=False)))
-    except ShapeError:
+    except (ShapeError, FileFormatError):
         raise
     except Exception as error:  # a hostile file can fail in any way
         raise FileFormatError(f"{str(path)!r} cannot be read as a Keras weights file: {error}.") from error

@@ -6,6 +6,7 @@ is imported. The weights' sizes are known before the model is built, which may t
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from minitrain import optim
 from minitrain.configuration import Configurable, custom_object, custom_object_scope, registered_name, serialize
 from minitrain.errors import FileFormatError, InvalidArgumentError, MinitrainError, MissingFileError, ShapeError
 from minitrain.layers.base import Layer, limited_weights
-from minitrain.saving.archive import Archive, read_tensors, write_archive, write_whole
+from minitrain.saving.archive import HDF5, Archive, read_tensors, write_archive, write_whole
 
 FORMAT = 1
 
@@ -283,7 +284,7 @@ def save_weights(model: Any, filepath: Any, overwrite: bool = True) -> None:
 
 
 def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False) -> None:
-    """Read weights from a file of `save_weights`, of `save`, or Keras's ".weights.h5" (needs h5py)."""
+    """Read weights from a file of `save_weights`, of `save`, or Keras's ".weights.h5" and ".keras" (needs h5py)."""
     path = Path(filepath)
     if not path.is_file():
         raise MissingFileError(f"File not found: {str(filepath)!r}.")
@@ -295,9 +296,14 @@ def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False) -> None
     with open(path, "rb") as file:
         start = file.read(8)
     if start.startswith(b"PK"):
-        archive = Archive(path)
-        assign_weights(model, archive.tensors("weights"), archive, skip_mismatch)
-    elif start == b"\x89HDF\r\n\x1a\n":
+        archive = Archive(path, allow_keras=True)
+        if archive.is_of_keras:
+            from minitrain.saving import keras_h5
+
+            keras_h5.read(model, path, skip_mismatch, io.BytesIO(archive.keras_weights()))
+        else:
+            assign_weights(model, archive.tensors("weights"), archive, skip_mismatch)
+    elif start == HDF5:
         from minitrain.saving import keras_h5
 
         keras_h5.read(model, path, skip_mismatch)

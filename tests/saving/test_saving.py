@@ -768,13 +768,34 @@ def test_an_entry_that_stands_twice_is_refused(plain):
         load_model(path)
 
 
-def test_files_of_keras_are_refused_with_advice(tmp_path):
+def test_models_of_keras_are_refused_with_advice_and_their_weights_read(tmp_path):
+    pytest.importorskip("h5py")
     texts = {"config.json": b'{"module": "keras", "class_name": "Sequential"}', "metadata.json": b"{}"}
-    path = tmp_path / "model.keras"
-    path.write_bytes(packed(texts | {"model.weights.h5": b"\x89HDF\r\n\x1a\n"}))
+    model, twin, path = small(), small(), tmp_path / "model.keras"
+    model.fit(X, Y, verbose=0)
+    model.save_weights(tmp_path / "model.weights.h5")
+    path.write_bytes(packed(texts | {"model.weights.h5": (tmp_path / "model.weights.h5").read_bytes()}))
+    with pytest.raises(FileFormatError, match=r"written by Keras.*load_weights"):
+        load_model(path)
+    twin.load_weights(path)
+    same(twin.get_weights(), model.get_weights())
+    for damaged in (b"\x89HDF\r\n\x1a\n", b"", b"text"):
+        path.write_bytes(packed(texts | {"model.weights.h5": damaged}))
+        with pytest.raises(FileFormatError, match="cannot be read"):
+            twin.load_weights(path)
+    same(twin.get_weights(), model.get_weights())
+
+
+def test_hdf5_files_of_whole_models_are_refused_with_advice(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "model.h5", "w") as file:
+        file.create_group("model_weights/dense")
     for load in (load_model, small().load_weights):
-        with pytest.raises(FileFormatError, match=r"written by Keras.*save_weights.*load_weights"):
-            load(path)
+        with pytest.raises(FileFormatError, match=r"written by Keras.*save_weights"):
+            load(tmp_path / "model.h5")
+    small().save_weights(tmp_path / "model.weights.h5")
+    with pytest.raises(FileFormatError, match=r"weights alone.*load_weights"):
+        load_model(tmp_path / "model.weights.h5")
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):

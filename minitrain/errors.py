@@ -16,7 +16,8 @@ Each one is also a built-in exception, so that `except ValueError` works as peop
 expected, what came, and what to do.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 __all__ = [
     "DTypeError",
@@ -35,6 +36,7 @@ __all__ = [
     "TapeError",
     "UnknownNameError",
     "nearest_names",
+    "needing",
 ]
 
 
@@ -96,6 +98,16 @@ class NotDrawnError(TapeError, AttributeError):
 DataLossError = FileFormatError
 FailedPreconditionError = TapeError
 NotFoundError = MissingFileError
+
+
+@contextmanager
+def needing(extra: str) -> Iterator[None]:
+    """Within this `with` block packages of an extra are imported: say how to get them where they are not there."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        said = f"This needs {error.name}, which is not installed: python -m pip install 'minitrain[{extra}]'"
+        raise ModuleNotFoundError(said, name=error.name) from error
 
 
 def nearest_names(name: str, known: Iterable[str]) -> str:

@@ -137,3 +137,22 @@ def test_early_eager_names():
     assert mt.executing_eagerly()
     np.testing.assert_allclose(mt.lin_space(0.0, 1.0, 3), [0, 0.5, 1])
     assert mt.__version__.count(".") == 2
+
+
+@pytest.mark.parametrize(
+    ("package", "extra", "use"),
+    [
+        ("pandas", "data", lambda model, history, path: history.to_frame()),
+        ("matplotlib", "plot", lambda model, history, path: history.plot()),
+        ("h5py", "h5", lambda model, history, path: model.save_weights(path / "model.weights.h5")),
+        ("tensorboardX", "tensorboard", lambda model, history, path: mt.callbacks.TensorBoard(path)._writer("train")),
+    ],
+    ids=["pandas", "matplotlib", "h5py", "tensorboardX"],
+)
+def test_a_package_that_is_not_installed_is_named_with_the_way_to_get_it(package, extra, use, tmp_path, monkeypatch):
+    model = mt.Sequential([mt.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    history = model.fit(np.ones((2, 2)), np.ones(2), verbose=0)
+    monkeypatch.setitem(sys.modules, package, None)  # as where it is not installed
+    with pytest.raises(ModuleNotFoundError, match=rf"needs {package}.*pip install 'minitrain\[{extra}\]'"):
+        use(model, history, tmp_path)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from minitrain.configuration import snake_case
-from minitrain.errors import FileFormatError, ShapeError
+from minitrain.errors import FileFormatError, ShapeError, needing
 from minitrain.layers.base import Layer
 from minitrain.saving.archive import IN_HDF5, of_keras
 
@@ -52,7 +52,8 @@ def _numbered(layers: Any, path: str, seen: set[int]) -> Iterator[tuple[str, lis
 
 def write(model: Any, path: Any) -> None:
     """Write all weights as Keras does."""
-    import h5py
+    with needing("h5"):
+        import h5py
 
     with h5py.File(path, "w") as file:
         for group, weights in groups(model):
@@ -63,7 +64,8 @@ def write(model: Any, path: Any) -> None:
 
 def read(model: Any, path: Any, skip_mismatch: bool = False, file: Any = None) -> None:
     """Read all weights, from an open `file` where one is given. All is checked before any is changed."""
-    import h5py
+    with needing("h5"):
+        import h5py
 
     accepted = []
     try:

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from minitrain.errors import InvalidArgumentError
+from minitrain.errors import InvalidArgumentError, needing
 from minitrain.training.callbacks import Callback, Logs
 
 
@@ -28,7 +28,8 @@ class History(Callback):
 
     def to_frame(self) -> Any:
         """The results as a pandas DataFrame, a row an epoch."""
-        import pandas as pd
+        with needing("data"):
+            import pandas as pd
 
         return pd.DataFrame(self.history, index=pd.Index(self.epoch, name="epoch"))
 
@@ -37,8 +38,9 @@ class History(Callback):
 
         `keys`: the results to draw, by default the losses and metrics without "val_" and the learning rate.
         """
-        from matplotlib import pyplot as plt
-        from matplotlib.ticker import MaxNLocator
+        with needing("plot"):
+            from matplotlib import pyplot as plt
+            from matplotlib.ticker import MaxNLocator
 
         ax = ax or plt.subplots()[1]
         shown = keys or [key for key in self.history if not key.startswith("val_") and key != "learning_rate"]
@@ -154,7 +156,8 @@ class TensorBoard(Callback):
 
     def _writer(self, part: str) -> Any:
         if part not in self._writers:
-            from tensorboardX import SummaryWriter
+            with needing("tensorboard"):
+                from tensorboardX import SummaryWriter
 
             self._writers[part] = SummaryWriter(str(self.log_dir / part))
         return self._writers[part]

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from minitrain.errors import DTypeError, FileFormatError, MissingFileError
+from minitrain.errors import DTypeError, FileFormatError, InvalidArgumentError, MissingFileError
 
 JSON_LIMIT = 1 << 28  # bytes of a JSON text
 DEPTH_LIMIT = 100  # of lists and dicts in one another
@@ -36,10 +36,15 @@ def _depth(value: Any) -> int:
 
 
 def write_whole(path: Any, write: Any) -> None:
-    """Let `write(temporary path)` make a file, and put it in the place of `path` at once: a crash leaves the old."""
+    """Let `write(temporary path)` make a file, and put it in the place of `path` at once: a crash leaves the old.
+
+    What a link points to is replaced, not the link. Raises InvalidArgumentError for what is no file, such as a folder.
+    """
     import tempfile  # ten milliseconds with zipfile, which importing minitrain should not take
 
-    path = Path(path)
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise InvalidArgumentError(f"{str(path)!r} is no file, and cannot be replaced by one: give the path of a file.")
+    path = Path(os.path.realpath(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     os.close(handle)

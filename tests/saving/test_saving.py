@@ -453,6 +453,20 @@ def test_a_file_is_replaced_only_as_asked(tmp_path):
     assert os.listdir(path.parent) == [path.name]
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="POSIX")
+def test_only_files_are_replaced_and_links_stay_links(tmp_path):
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")  # as a device would be
+    for name in ("folder", "pipe"):
+        for write in (small().save, small().save_weights):
+            with pytest.raises(InvalidArgumentError, match=rf"{name}' is no file"):
+                write(tmp_path / name)
+    (tmp_path / "latest").symlink_to("model.minitrain")
+    small().save(tmp_path / "latest")
+    assert (tmp_path / "latest").is_symlink()
+    load_model(tmp_path / "model.minitrain")
+
+
 # ------------------------------------------------------------------------------------------------ files from elsewhere
 
 

@@ -6,6 +6,7 @@ place or by name, and spread over the outputs at the first batch, when these are
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -273,6 +274,12 @@ class Objective:
                 _need_classes(np.asarray(t), p.shape[-1], loss.ignore_class)
             elif isinstance(loss, (losses_module.BinaryCrossentropy, losses_module.BinaryFocalCrossentropy)):
                 _need_probabilities(np.asarray(t), loss.name)
+            elif isinstance(loss, losses_module.CategoricalCrossentropy) and p.shape[loss.axis] == 1:
+                warnings.warn(
+                    f"{loss.name} of a single class learns nothing: use binary_crossentropy for two classes, or give "
+                    "the last layer a unit for each.",
+                    stacklevel=4,
+                )
 
 
 def _need_classes(labels: Any, classes: int, ignored: int | None) -> None:

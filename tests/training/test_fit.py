@@ -266,6 +266,19 @@ def test_labels_that_are_not_predicted_are_refused_before_training(loss, units, 
         small(units, "softmax" if units > 1 else "sigmoid", loss=loss).fit(X, labels, verbose=0)
 
 
+def test_a_single_class_is_warned_of():
+    with pytest.warns(UserWarning, match="categorical_crossentropy of a single class learns nothing"):
+        small(1, "softmax", loss="categorical_crossentropy").fit(X, np.ones((100, 1)), verbose=0)
+
+
+def test_a_generator_that_is_used_up_is_told_with_the_way_out():
+    batches = ((X[at : at + 50], Y[at : at + 50]) for at in (0, 50))
+    with pytest.raises(ValueError, match=r"used up, as a generator is after one epoch\. Give a function"):
+        small().fit(batches, epochs=2, verbose=0)
+    made = small().fit(lambda: ((X[at : at + 50], Y[at : at + 50]) for at in (0, 50)), epochs=2, verbose=0)
+    assert len(made.history["loss"]) == 2
+
+
 @pytest.mark.parametrize("form", ["csr", "coo", "dok", "lil"])  # one of them is a dict
 def test_sparse_matrices_of_every_form_train_as_the_same_numbers_dense(form):
     plain, sparse = small(), small()

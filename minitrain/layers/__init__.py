@@ -3,6 +3,7 @@
 from typing import Any
 
 from minitrain.configuration import registered_name
+from minitrain.errors import nearest_names
 from minitrain.layers.activation import ELU, LeakyReLU, PReLU, ReLU, Softmax
 from minitrain.layers.base import REGISTRY, Layer
 from minitrain.layers.core import Activation, Dense, Embedding, Identity, Input, InputLayer, Lambda, Masking
@@ -122,3 +123,15 @@ def concatenate(inputs: Any, axis: int = -1, **kwargs: Any) -> Any:
 def dot(inputs: Any, axes: Any = -1, **kwargs: Any) -> Any:
     """`Dot` as a function."""
     return Dot(axes=axes, **kwargs)(inputs)
+
+
+NOT_HERE = ("Conv", "Pool", "LSTM", "GRU", "RNN", "Attention", "Bidirectional")
+
+
+def __getattr__(name: str) -> Any:
+    said = f"module {__name__!r} has no attribute {name!r}"
+    if any(part in name for part in NOT_HERE):
+        said += ": convolution, pooling, recurrent and attention layers are not here yet"
+    elif name[:1].isupper():
+        said += f". {nearest_names(name, REGISTRY.entries)}"
+    raise AttributeError(said)

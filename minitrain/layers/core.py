@@ -59,9 +59,8 @@ class Dense(Layer):
         self._fused = FUSED.get(name, "") if is_ours and use_bias else ""
 
     def build(self, input_shape: Any) -> None:
-        self.need(
-            len(input_shape) >= 2 and input_shape[-1] is not None, "at least 2 axes, the last one known", input_shape
-        )
+        is_one = len(input_shape) >= 2 and isinstance(input_shape[-1], (int, np.integer))  # not the shapes of several
+        self.need(is_one, "one input of at least 2 axes, the last one known", input_shape)
         self.kernel = self.add_weight(
             (input_shape[-1], self.units),
             self.kernel_initializer,

@@ -333,6 +333,13 @@ def test_mistakes_are_explained():
         dense(np.ones((4, 5)))
     with pytest.raises(ValueError, match="at least 2 axes"):
         layers.Dense(2)(np.ones(3))
+    with pytest.raises(ValueError, match=r"expected one input .*received shape \(\(10, 3\), \(10,\)\)"):
+        layers.Dense(2)((np.ones((10, 3)), np.ones(10)))
+    for name in ("Conv2D", "MaxPooling2D", "LSTM", "MultiHeadAttention"):
+        with pytest.raises(AttributeError, match=f"'{name}': convolution.* are not here yet"):
+            getattr(layers, name)
+    with pytest.raises(AttributeError, match=r"'Dence'\. Did you mean 'Dense'"):
+        _ = layers.Dence
     with pytest.raises(ValueError, match="positive integer, received 0"):
         layers.Dense(0)
     with pytest.raises(ValueError, match="Unrecognized keyword arguments passed to Dense: 'unit'"):

@@ -310,11 +310,16 @@ class NumberTargets(RegressorMixin):
         self._is_vector = y.ndim == 1
         centre, scale = np.zeros(self.n_outputs_), np.ones(self.n_outputs_)
         if self.target_scaling:
-            mean = np.average(columns, axis=0, weights=weight)
-            if self._needs_positive_targets():
-                scale = mean
-            else:
-                centre, scale = mean, np.sqrt(np.average((columns - mean) ** 2, axis=0, weights=weight))
+            with np.errstate(over="ignore", invalid="ignore"):
+                mean = np.average(columns, axis=0, weights=weight)
+                if self._needs_positive_targets():
+                    scale = mean
+                else:
+                    centre, scale = mean, np.sqrt(np.average((columns - mean) ** 2, axis=0, weights=weight))
+            if not np.isfinite(scale).all():
+                raise NonFiniteError(
+                    f"`y` holds numbers up to {np.abs(y).max():.3g}, whose squares are no floats: scale it."
+                )
             constant = ~(scale > 1e-12 * np.maximum(np.abs(mean), np.finfo(np.float64).tiny))  # rounding, not spread
             scale = np.where(constant, 1.0, scale)
         self.target_centre_, self.target_scale_ = centre, scale

@@ -628,6 +628,10 @@ class MLPRegressor(NumberPerceptron):
         return self.tol / max(1.0, float(self.target_scale_.max())) ** power
 
     def _loss_function(self) -> Any:
+        if isinstance(self.loss, (int, list, tuple)):
+            raise InvalidArgumentError(
+                f"`loss` is the first argument, and received {self.loss!r}: write `hidden_layer_sizes={self.loss!r}`."
+            )
         return number_loss(self.loss)
 
     def _score_of(self, matrix: Any, y: Array, weight: Any) -> float:

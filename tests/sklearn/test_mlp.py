@@ -158,6 +158,8 @@ def test_targets_that_are_missing_or_no_numbers_are_told():
         for y in missing:
             with pytest.raises(ValueError, match="`y` is missing in row 1"):
                 net.fit(X, y)
+    with pytest.raises(ValueError, match=r"`y` holds numbers up to .*e\+300, whose squares are no floats"):
+        MLPRegressor().fit(X, Y * 1e300)
     for y in (np.array(["a", "b"] * 60), pd.Series(["a", "b"] * 60)):
         with pytest.raises(TypeError, match=r"`y` must hold numbers .*Labels are for classifiers"):
             MLPRegressor().fit(X, y)
@@ -313,6 +315,7 @@ def test_lbfgs_knows_no_early_stopping():
         {"beta_2": 1.0},
         {"validation_fraction": 1},
         {"verbose": "yes"},
+        {"loss": (100,)},
     ],
     ids=str,
 )

@@ -60,7 +60,8 @@ class Dense(Layer):
 
     def build(self, input_shape: Any) -> None:
         is_one = len(input_shape) >= 2 and isinstance(input_shape[-1], (int, np.integer))  # not the shapes of several
-        self.need(is_one, "one input of at least 2 axes, the last one known", input_shape)
+        said = "one input of at least 2 axes, such as x[:, None] of a single feature, the last one known"
+        self.need(is_one, said, input_shape)
         self.kernel = self.add_weight(
             (input_shape[-1], self.units),
             self.kernel_initializer,
@@ -83,7 +84,8 @@ class Dense(Layer):
         kernel = self.kernel
         shape = x._array.shape
         if len(shape) < 2 or shape[-1] != kernel._peek().shape[0]:
-            self.need(False, f"(..., {kernel.shape[0]}), the size that it was built for", shape)
+            row = " and a batch axis, as x[None] of one row" if len(shape) == 1 else ""
+            self.need(False, f"(..., {kernel.shape[0]}), the size that it was built for{row}", shape)
         if self._fused != "":
             return linear.dense(x, kernel, self.bias, self._fused)
         out = linear.matmul(x, kernel)

@@ -331,7 +331,9 @@ def test_mistakes_are_explained():
     dense(X)
     with pytest.raises(ValueError, match=r"layer 'hidden' \(Dense\).*expected \(..., 6\).*received shape \(4, 5\)"):
         dense(np.ones((4, 5)))
-    with pytest.raises(ValueError, match="at least 2 axes"):
+    with pytest.raises(ValueError, match=r"batch axis, as x\[None\] of one row, received shape \(6,\)"):
+        dense(np.ones(6))
+    with pytest.raises(ValueError, match=r"at least 2 axes, such as x\[:, None\] of a single feature"):
         layers.Dense(2)(np.ones(3))
     with pytest.raises(ValueError, match=r"expected one input .*received shape \(\(10, 3\), \(10,\)\)"):
         layers.Dense(2)((np.ones((10, 3)), np.ones(10)))

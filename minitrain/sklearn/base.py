@@ -268,7 +268,7 @@ class NetworkEstimator(BaseEstimator):
 
 def checked_encoding(encoding: Any) -> None:
     """Raise InvalidArgumentError for what is no `encoding`."""
-    is_transformer = hasattr(encoding, "fit") and hasattr(encoding, "transform")
+    is_transformer = hasattr(encoding, "fit") and hasattr(encoding, "transform") and not isinstance(encoding, type)
     if not (encoding is None or is_transformer or (isinstance(encoding, str) and encoding == "auto")):
         raise InvalidArgumentError(f"`encoding` must be 'auto', None or a transformer, received {encoding!r}.")
 

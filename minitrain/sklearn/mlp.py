@@ -29,6 +29,7 @@ from minitrain.engine.tape import GradientTape
 from minitrain.errors import InvalidArgumentError
 from minitrain.layers.core import Input
 from minitrain.models import Model
+from minitrain.nest import as_list
 from minitrain.optim.base import Optimizer
 from minitrain.optim.schedules import LearningRateSchedule
 from minitrain.sklearn.base import (
@@ -146,7 +147,7 @@ class Descent:
         self.epochs = 1 if self.is_partial else net.max_iter
         self.shuffle = bool(net.shuffle) and self.batch_size < len(self.y)
         # `fit` leaves parameters as they are, callbacks too.
-        self.callbacks = [*(copy.copy(each) for each in net.callbacks or ()), self.rules]
+        self.callbacks = [*(copy.copy(each) for each in as_list(net.callbacks)), self.rules]
 
     def run(self) -> None:
         """Train."""

@@ -259,6 +259,8 @@ def test_callbacks_see_the_epochs():
     watch = mt.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append(epoch))
     MLPRegressor(max_iter=4, callbacks=[watch]).fit(X, Y)
     assert seen == [0, 1, 2, 3]
+    MLPRegressor(max_iter=2, callbacks=watch).fit(X, Y)
+    assert seen == [0, 1, 2, 3, 0, 1]
 
 
 def test_poisson_predicts_rates():
@@ -316,6 +318,7 @@ def test_lbfgs_knows_no_early_stopping():
         {"validation_fraction": 1},
         {"verbose": "yes"},
         {"loss": (100,)},
+        {"encoding": TableEncoder},
     ],
     ids=str,
 )

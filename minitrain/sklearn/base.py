@@ -31,6 +31,7 @@ from minitrain.sklearn.encoding import (
     TableEncoder,
     is_frame,
     is_sparse,
+    need_no_dates,
     need_table,
     note_columns,
     read_column,
@@ -167,6 +168,8 @@ class NetworkEstimator(BaseEstimator):
         if is_frame(X) and self.encoding is not None:
             note_columns(X, self, reset)
             return X
+        if is_frame(X):
+            need_no_dates(X)
         X = unmasked(X)  # noqa: N806
         allows_nan = self.encoding is not None and not is_sparse(X)
         try:
@@ -182,7 +185,7 @@ class NetworkEstimator(BaseEstimator):
         except (TypeError, ValueError) as error:
             if "contains NaN" in str(error) and not is_sparse(X):
                 raise NonFiniteError("Input X contains NaN: fill or drop it, or ask for encoding='auto'.") from error
-            of_frames = ("Cannot cast", "The DType") if is_frame(X) else ()
+            of_frames = ("Cannot cast",) if is_frame(X) else ()
             if not str(error).startswith(("could not convert string", "float() argument", *of_frames)):
                 raise
             kinds = ("category", "date")

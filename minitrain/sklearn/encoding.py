@@ -65,6 +65,14 @@ def need_table(x: Any) -> None:
         raise DTypeError(f"Expected a DataFrame or a matrix, received a {type(x).__name__}.")
 
 
+def need_no_dates(table: Any) -> None:
+    """Raise DTypeError for dates, which become numbers of microseconds where nothing encodes them."""
+    held = zip(table.columns, getattr(table, "dtypes", ()), strict=False)
+    dates = [name for name, dtype in held if str(dtype).lower().startswith(("date", "time", "duration", "period"))]
+    if dates:
+        raise DTypeError(f"{dates} holds text or dates, which are encoded in DataFrames and with encoding='auto'.")
+
+
 def unmasked(x: Any) -> Any:
     """A masked array of numbers with NaN for what is masked; anything else as it is."""
     if not np.ma.isMaskedArray(x) or x.dtype.kind not in "fiub":

@@ -291,7 +291,8 @@ def test_text_that_is_not_encoded_is_named(frame):
     dates = pd.DataFrame({"size": COLUMNS["size"], "day": pd.Series(COLUMNS["day"]).dt.tz_localize("UTC")})
     naive = dates.assign(day=dates["day"].dt.tz_localize(None))
     levels = pd.DataFrame({"kind": pd.Categorical(COLUMNS["kind"])})
-    for other, name in ((dates, "day"), (naive, "day"), (levels, "kind")):
+    alone = frame({"day": COLUMNS["day"]})
+    for other, name in ((dates, "day"), (naive, "day"), (alone, "day"), (levels, "kind")):
         with pytest.raises(ValueError, match=rf"\['{name}'\] holds text or dates"):
             MLPRegressor(encoding=None).fit(other, TARGET)
     with pytest.raises(ValueError, match=r"X holds text.*DataFrames"):

@@ -57,7 +57,7 @@ def as_array(value: Any, name: str, dtype: Any = None, strings: bool = False) ->
             f"`{name}` must hold numbers, received {_strangers(value)} of dtype {array.dtype}. Encode text and "
             "categories first."
         )
-    if kind in "Of" and (dates := _dates(value)):  # of which polars makes floats
+    if hasattr(value, "dtypes") and (dates := _dates(value)):  # of which polars makes floats
         raise DTypeError(f"`{name}` must hold numbers, received dates or times in {dates}. Encode them first.")
     if array.ndim == 0:
         raise ShapeError(f"`{name}` must have a batch axis, received the single number {array}.")
@@ -104,9 +104,7 @@ def _need_finite(array: Array, name: str, value: Any) -> None:
 
 def _dates(value: Any) -> list[Any]:
     """The columns of a table of polars that hold dates or times."""
-    if not (hasattr(value, "columns") and hasattr(value, "dtypes")):
-        return []
-    held = zip(value.columns, value.dtypes, strict=True)
+    held = zip(value.columns, value.dtypes, strict=True) if hasattr(value, "columns") else ()  # a Series has none
     return [name for name, dtype in held if str(dtype).startswith(("Date", "Time", "Duration"))]
 
 

@@ -17,6 +17,7 @@ class History(Callback):
     def __init__(self) -> None:
         self.history: dict[str, list[float]] = {}
         self.epoch: list[int] = []
+        self._seen: dict[str, list[int]] = {}  # in which epochs, as validation may come in some alone
 
     def on_train_begin(self, logs: Logs = None) -> None:
         self.epoch = []
@@ -25,13 +26,15 @@ class History(Callback):
         self.epoch.append(epoch)
         for key, value in (logs or {}).items():
             self.history.setdefault(key, []).append(value)
+            self._seen.setdefault(key, []).append(epoch)
 
     def to_frame(self) -> Any:
-        """The results as a pandas DataFrame, a row an epoch."""
+        """The results as a pandas DataFrame, a row an epoch, NaN where an epoch has none."""
         with needing("data"):
             import pandas as pd
 
-        return pd.DataFrame(self.history, index=pd.Index(self.epoch, name="epoch"))
+        columns = {key: pd.Series(values, self._seen[key]) for key, values in self.history.items()}
+        return pd.DataFrame(columns, index=pd.Index(self.epoch, name="epoch"))
 
     def plot(self, keys: Any = None, ax: Any = None) -> Any:
         """Draw the curves with matplotlib, each result beside its validation; gives the axes.
@@ -47,10 +50,10 @@ class History(Callback):
         for key in [shown] if isinstance(shown, str) else shown:
             if key not in self.history:
                 raise InvalidArgumentError(f"There is no result {key!r}. There are: {', '.join(self.history)}.")
-            (line,) = ax.plot(self.epoch[: len(self.history[key])], self.history[key], label=key)
-            validation = self.history.get(f"val_{key}")
-            if validation:
-                ax.plot(self.epoch[: len(validation)], validation, "--", color=line.get_color(), label=f"val_{key}")
+            (line,) = ax.plot(self._seen[key], self.history[key], label=key)
+            beside = f"val_{key}"
+            if beside in self.history:
+                ax.plot(self._seen[beside], self.history[beside], "--", color=line.get_color(), label=beside)
         ax.set_xlabel("epoch")
         ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
         ax.legend()

@@ -370,6 +370,9 @@ def test_history_becomes_a_frame_and_curves(tmp_path):
     assert all(tick % 1 == 0 for tick in ax.get_xticks())  # there is no half epoch
     with pytest.raises(ValueError, match=r"'mea'.*mae"):
         history.plot("mea", ax=ax)
+    history = fit(small(), epochs=5, validation_data=(X, Y), validation_freq=2)
+    assert [line.get_xdata().tolist() for line in history.plot().get_lines()] == [[0, 1, 2, 3, 4], [1, 3]]
+    assert history.to_frame()["val_loss"].notna().tolist() == [False, True, False, True, False]
     pyplot.close("all")
 
 

@@ -223,10 +223,13 @@ class Table:
             self.counts.append(len(leaves))
             self.parts += [as_rows(each, said, dtype, strings and name == "x") for each, said in leaves]
             names += [said for _, said in leaves]
-        lengths = {name: len(part) for name, part in zip(names, self.parts, strict=True)}
-        if len(set(lengths.values())) > 1:
-            said = ", ".join(f"{name} has {length}" for name, length in lengths.items())
-            raise ShapeError(f"All data must have the same number of rows: {said}.")
+        first: dict[int, str] = {}  # of each length
+        for name, part in zip(names, self.parts, strict=True):
+            first.setdefault(len(part), name)
+        if len(first) > 1:
+            said = ", ".join(f"{name} has {length}" for length, name in first.items())
+            hint = " A list holds an array for each input: `np.stack` makes one of rows." if isinstance(x, list) else ""
+            raise ShapeError(f"All data must have the same number of rows: {said}.{hint}")
         self.rows = len(self.parts[0])
         if not self.rows:
             raise ShapeError(f"`x` has no rows: shape {self.parts[0].shape}.")

@@ -224,6 +224,7 @@ def test_sequential_comes_back_from_its_configuration(capsys):
     ("arguments", "error", "message"),
     [
         ((X[:9], Y), ValueError, "same number of rows: x has 9, y has 100"),
+        ((list(X), Y), ValueError, r"rows: x\[0\] has 4, y has 100. A list holds an array for each input"),
         ((X[:0], Y[:0]), ValueError, "`x` has no rows"),
         ((np.where(X > 2, np.nan, X), Y), ValueError, "`x` holds nan at"),
         ((pd.DataFrame({"a": ["u", "v"], "b": [1, 2]}), [1.0, 2.0]), TypeError, "the column a"),

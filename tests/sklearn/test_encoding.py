@@ -196,7 +196,7 @@ def test_moments_of_any_time_zone_are_the_same_moments():
         ([[1], [2, 3]], "'t' holds several values a row"),
         ([{"a": 1}, {"a": 2}], "'t' holds several values a row"),
         ([np.ones(2), np.ones(2)], "'t' holds several values a row"),
-        ([10**400, 1], "'t' holds an integer beyond all floats"),
+        (pd.Series([10**400, 1], dtype=object), "'t' holds an integer beyond all floats"),
         ([1j, 2j], "'t' holds complex numbers"),
         (np.array([np.inf, 1.0], dtype=object), "'t' holds an infinity in row 0"),
     ],

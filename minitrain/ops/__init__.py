@@ -219,6 +219,7 @@ from minitrain.ops.keras_arrays import (
     unravel_index,
     vander,
     vdot,
+    view,
     vsplit,
 )
 from minitrain.ops.keras_arrays import (
@@ -337,6 +338,7 @@ from minitrain.ops.keras_neural import (
     lstsq,
     lu_factor,
     matrix_rank,
+    moments,
     pinv,
     psnr,
     qr,
@@ -358,7 +360,6 @@ from minitrain.ops.linear import (
 from minitrain.ops.neural import (
     hard_sigmoid,
     hard_silu,
-    moments,
     relu,
     relu6,
     selu,
@@ -721,6 +722,7 @@ __all__ = [
     "var",
     "vdot",
     "vectorized_map",
+    "view",
     "vsplit",
     "vstack",
     "where",

@@ -44,13 +44,13 @@ def _ones_like(x):
 
 
 def zeros(shape: Any, dtype: Any = float32, name: str | None = None) -> Tensor:
-    """A Tensor of zeros of the given shape."""
-    return Tensor(np.zeros(as_shape(shape), as_dtype(dtype).dtype))
+    """A Tensor of zeros of the given shape, float32 by default."""
+    return Tensor(np.zeros(as_shape(shape), as_dtype(float32 if dtype is None else dtype).dtype))
 
 
 def ones(shape: Any, dtype: Any = float32, name: str | None = None) -> Tensor:
-    """A Tensor of ones of the given shape."""
-    return Tensor(np.ones(as_shape(shape), as_dtype(dtype).dtype))
+    """A Tensor of ones of the given shape, float32 by default."""
+    return Tensor(np.ones(as_shape(shape), as_dtype(float32 if dtype is None else dtype).dtype))
 
 
 def zeros_like(input: Any, dtype: Any = None, name: str | None = None) -> Tensor:

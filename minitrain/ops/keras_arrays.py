@@ -354,6 +354,12 @@ def rot90(x: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Tensor:
     return shaping.flip(x, first if turns == 2 else second) if turns in (2, 3) else x
 
 
+def view(x: Any, dtype: Any = None) -> Tensor:
+    """The bits of x read as another dtype: one number of 32 bits is two of 16, along the last axis. No gradient."""
+    x = as_tensor(x)
+    return x if dtype is None else Tensor(values_of(x).copy().view(as_dtype(dtype).dtype))
+
+
 def get_item(x: Any, key: Any) -> Tensor:
     """x[key]."""
     return as_tensor(x)[key]
@@ -536,7 +542,7 @@ def corrcoef(x: Any) -> Tensor:
 
 def correlate(x1: Any, x2: Any, mode: str = "valid") -> Tensor:
     """The sums of products of x2 with x1 under it, at each shift: (n,), (m,); "valid", "same" or "full"."""
-    a, b = same_dtype(_floats(x1), _floats(x2))
+    a, b = (_floats(each) for each in same_dtype(*operands(x1, x2)))
     if a.ndim != 1 or b.ndim != 1:
         raise ShapeError(f"`correlate` needs two vectors, received shapes {a.shape} and {b.shape}.")
     if mode not in ("valid", "same", "full"):
@@ -560,7 +566,7 @@ def digitize(x: Any, bins: Any) -> Tensor:
 def histogram(x: Any, bins: int = 10, range: Any = None) -> tuple[Tensor, Tensor]:
     """How many elements fall into each of `bins` equal parts of `range`, and the parts' edges."""
     values = values_of(as_tensor(x))
-    if range is not None and range[0] > range[1]:
+    if range is not None and (len(range) != 2 or range[0] > range[1]):
         raise InvalidArgumentError(f"`range` must be (low, high) with low <= high, received {range}.")
     counts, edges = np.histogram(values, as_int(bins, "bins"), range)
     return Tensor(counts.astype(np.int32)), Tensor(edges.astype(float_for(values.dtype)))
@@ -588,10 +594,11 @@ def unique(
 ) -> Any:
     """The distinct values of x in order, of slices along `axis` if given; with their places and counts as asked.
 
-    `size` cuts the result, or fills it up with `fill_value`, 0 by default.
+    NaN is no value's equal, so that each stands for itself. `size` cuts the result, or fills it up with `fill_value`,
+    0 by default.
     """
     values = values_of(as_tensor(x))
-    found = np.unique(values, return_index=True, return_inverse=True, return_counts=True, axis=axis)
+    found = np.unique(values, return_index=True, return_inverse=True, return_counts=True, axis=axis, equal_nan=False)
     distinct, first, inverse, counts = found
     along = 0 if axis is None else axis
     if size is not None:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from minitrain.dtypes import as_dtype
-from minitrain.engine.convert import LATE, as_tensor
+from minitrain.engine.convert import LATE, as_tensor, operands, same_dtype
 from minitrain.engine.primitive import ops
 from minitrain.engine.tensor import Tensor, TensorLike
 from minitrain.errors import InvalidArgumentError, ShapeError
@@ -38,8 +38,11 @@ def sum(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
 
 
 def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
-    """The mean over `axis`; of integers in float32."""
-    return reduction.reduce_mean(_floats(x), axis, keepdims)
+    """The mean over `axis`; of integers in float32. float16 is added up in float32, as the sum may be out of range."""
+    x = _floats(x)
+    if x._array.dtype.itemsize > 2:
+        return reduction.reduce_mean(x, axis, keepdims)
+    return elementwise.cast(reduction.reduce_mean(elementwise.cast(x, "float32"), axis, keepdims), x.dtype)
 
 
 def max(x: Any, axis: Any = None, keepdims: bool = False, initial: Any = None) -> Tensor:
@@ -138,7 +141,7 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Tensor:
     x = as_tensor(x)
     if axis is None:
         x, axis = shaping.reshape(x, (-1,)), 0
-    size = x.shape[axis]
+    size = x.shape[one_axis(axis, x.ndim)]
     places = as_tensor(indices)
     return indexing.gather(x, elementwise.where(places < 0, places + size, places), axis=axis)
 
@@ -154,15 +157,20 @@ def take_along_axis(x: Any, indices: Any, axis: int | None = None) -> Tensor:
 def swapaxes(x: Any, axis1: int, axis2: int) -> Tensor:
     """Two axes exchanged."""
     x = as_tensor(x)
-    return ops.swapaxes(x, axis1=axis1 % x.ndim - x.ndim, axis2=axis2 % x.ndim - x.ndim)
+    return ops.swapaxes(x, axis1=one_axis(axis1, x.ndim, "axis1"), axis2=one_axis(axis2, x.ndim, "axis2"))
 
 
 def moveaxis(x: Any, source: Any, destination: Any) -> Tensor:
     """Axes `source` moved to `destination`, the others in their order."""
     x = as_tensor(x)
     sources, targets = (
-        [each % x.ndim for each in ([axes] if isinstance(axes, int) else axes)] for axes in (source, destination)
+        [one_axis(each, x.ndim, name) + x.ndim for each in as_ints(axes, name)]
+        for axes, name in ((source, "source"), (destination, "destination"))
     )
+    if len(sources) != len(targets) or len({*sources}) < len(sources) or len({*targets}) < len(targets):
+        raise InvalidArgumentError(
+            f"`source` and `destination` must name as many axes, each once, received {source} and {destination}."
+        )
     order = [axis for axis in range(x.ndim) if axis not in sources]
     for target, origin in sorted(zip(targets, sources, strict=True)):
         order.insert(target, origin)
@@ -188,9 +196,13 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> T
     if ord is None:
         return reduction.norm(x, "euclidean", axis, keepdims)
     axes = tuple(range(x.ndim)) if axis is None else as_ints(axis, "axis")
+    known = ("fro", "nuc", 1, -1, 2, -2, np.inf, -np.inf)
+    if (len(axes) == 2 and ord not in known) or (len(axes) != 2 and isinstance(ord, str)):
+        raise InvalidArgumentError(
+            f"`ord` of `norm` must be one of {', '.join(map(repr, known))} over two axes, and a number over one; "
+            f"received {ord!r} and `axis` {axis} for shape {tuple(x.shape)}."
+        )
     if ord == "nuc" or (len(axes) == 2 and ord in (2, -2)):
-        if len(axes) != 2:
-            raise InvalidArgumentError(f"The norm 'nuc' needs two axes, received `axis` {axis} for shape {x.shape}.")
         values = ops.singular_values(moveaxis(x, axes, (-2, -1)))
         out = {2: max, -2: min, "nuc": sum}[ord](values, -1)
         return expand_dims(out, [each % x.ndim for each in axes]) if keepdims else out
@@ -208,12 +220,13 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> T
 
 def normalize(x: Any, axis: int = -1, order: int = 2, epsilon: float | None = None) -> Tensor:
     """x divided by its norm of the given order along `axis`, which is at least epsilon (1e-7)."""
+    if not isinstance(order, int) or order < 1:
+        raise InvalidArgumentError(f"`order` of `normalize` must be an integer of 1 or more, received {order!r}.")
     x, epsilon = _floats(x), EPSILON if epsilon is None else epsilon
-    return (
-        neural.l2_normalize(x, axis, epsilon)
-        if order == 2
-        else x / elementwise.maximum(reduction.norm(x, order, axis, True), epsilon)
-    )
+    x = x if x.ndim else shaping.reshape(x, (1,))
+    if order == 2:
+        return neural.l2_normalize(x, axis, epsilon**2)  # which takes the least square
+    return x / elementwise.maximum(reduction.norm(x, order, axis, True), epsilon)
 
 
 def one_hot(x: Any, num_classes: int, axis: int = -1, dtype: Any = None, sparse: bool = False) -> Tensor:
@@ -286,9 +299,9 @@ def slice(inputs: Any, start_indices: Any, shape: Any) -> Tensor:
     return indexing.slice_(inputs, start_indices, shape)
 
 
-def sort(x: Any, axis: int = -1) -> Tensor:
-    """Sorted along `axis`."""
-    return indexing.sort(x, axis)
+def sort(x: Any, axis: int | None = -1) -> Tensor:
+    """Sorted along `axis`, the flattened x for None."""
+    return indexing.sort(shaping.reshape(x, (-1,)), 0) if axis is None else indexing.sort(x, axis)
 
 
 def argsort(x: Any, axis: int | None = -1) -> Tensor:
@@ -352,10 +365,9 @@ def nan_to_num(x: Any, nan: float = 0.0, posinf: float | None = None, neginf: fl
 
 def average(x: Any, axis: Any = None, weights: Any = None) -> Tensor:
     """The mean over `axis`, weighted by `weights`: of x's shape, or (n,) along the one axis."""
-    x = _floats(x)
     if weights is None:
-        return reduction.reduce_mean(x, axis)
-    w = elementwise.cast(weights, x.dtype)
+        return mean(x, axis)
+    x, w = (_floats(each) for each in same_dtype(*operands(x, weights)))
     if w.ndim == 1 and x.ndim > 1 and isinstance(axis, int):
         w = shaping.reshape(w, [-1 if each == axis % x.ndim else 1 for each in range(x.ndim)])
     w = shaping.broadcast_to(w, x.shape)
@@ -379,6 +391,8 @@ def quantile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims:
     place = float(q) * (row.shape[-1] - 1)
     low, high = int(np.floor(place)), int(np.ceil(place))
     share = _share(method, place, low, float(np.rint(place)))
+    if share in (0.0, 1.0):  # an infinite neighbour that counts for nothing would make it NaN
+        return _reduced_to(row[..., high if share else low], kept, keepdims)
     return _reduced_to(row[..., low] * (1.0 - share) + row[..., high] * share, kept, keepdims)
 
 
@@ -392,7 +406,11 @@ def nanquantile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdi
     low, high = elementwise.floor(place), elementwise.ceil(place)
     share = _share(method, place, low, elementwise.round(place))
     below, above = (ops.take_along(row, elementwise.cast(each, "int32"), axis=-1) for each in (low, high))
-    return _reduced_to((below * (1.0 - share) + above * share)[..., 0], kept, keepdims)
+    share = elementwise.cast(share, row.dtype)
+    between = below * (1.0 - share) + above * share
+    # An infinite neighbour that counts for nothing would make it NaN.
+    between = elementwise.where(share == 0.0, below, elementwise.where(share == 1.0, above, between))
+    return _reduced_to(between[..., 0], kept, keepdims)
 
 
 def nanpercentile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims: bool = False) -> Tensor:
@@ -451,6 +469,8 @@ def diag(x: Any, k: int = 0) -> Tensor:
     if x.ndim == 1:
         below, above = builtins.max(-k, 0), builtins.max(k, 0)
         return shaping.pad(linear.diag(x), [[below, above], [above, below]])
+    if x.ndim != 2:
+        raise ShapeError(f"`diag` needs a vector or a matrix, received shape {x.shape}. `diagonal` takes more axes.")
     return diagonal(x, k)
 
 
@@ -487,11 +507,17 @@ def _where_triangle(x: Any, triangle: Any, k: int) -> Tensor:
     return elementwise.where(kept, x, elementwise.cast(0, x.dtype))
 
 
-def multi_hot(inputs: Any, num_classes: int | None = None, axis: int = -1, dtype: Any = None) -> Tensor:
-    """1 at every index along the last axis of `inputs`, in a new axis of size `num_classes` in its place."""
+def multi_hot(
+    inputs: Any, num_classes: int | None = None, axis: int = -1, dtype: Any = None, sparse: bool = False
+) -> Tensor:
+    """1 at every index of a sample, along a new axis of size `num_classes`: (n, t) -> (n, num_classes)
+
+    The indices of a sample are those along the second axis, of a vector all.
+    """
     if num_classes is None:
         raise InvalidArgumentError("`multi_hot` needs `num_classes`.")
-    return reduction.reduce_max(one_hot(inputs, num_classes, axis, dtype), -2)
+    ids = as_tensor(inputs)
+    return max(one_hot(ids, num_classes, axis, dtype), 1 if ids.ndim > 1 else 0)
 
 
 def scatter(indices: Any, values: Any, shape: Any) -> Tensor:
@@ -600,6 +626,8 @@ def roll(x: Any, shift: Any, axis: Any = None) -> Tensor:
     x = as_tensor(x)
     if axis is None:
         return shaping.reshape(shaping.roll(shaping.reshape(x, (-1,)), shift, 0), x.shape)
+    if np.ndim(shift) != np.ndim(axis):  # one shift for several axes, or the other way round
+        shift, axis = (each.tolist() for each in np.broadcast_arrays(as_ints(shift, "shift"), as_ints(axis, "axis")))
     return shaping.roll(x, shift, axis)
 
 
@@ -673,7 +701,7 @@ def logical_not(x: Any) -> Tensor:
 
 def ndim(x: Any) -> int:
     """The number of axes."""
-    return as_tensor(x).ndim
+    return x.ndim if isinstance(x, TensorLike) else as_tensor(x).ndim
 
 
 def size(x: Any) -> int:

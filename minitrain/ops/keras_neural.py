@@ -81,6 +81,21 @@ def _same_shape(target: Tensor, output: Tensor) -> None:
         raise ShapeError(f"`target` and `output` need one shape, received {target.shape} and {output.shape}.")
 
 
+def moments(x: Any, axes: Any, keepdims: bool = False, synchronized: bool = False) -> tuple[Tensor, Tensor]:
+    """The mean and the population variance over `axes`. float16 is computed in float32, and kept in its range.
+
+    `synchronized` is taken for Keras's sake: there is one device.
+    """
+    x = _floats(x)
+    if x._array.dtype.itemsize > 2:
+        mean, variance = neural.moments(x, axes, keepdims=keepdims)
+        return mean, variance
+    both = neural.moments(elementwise.cast(x, "float32"), axes, keepdims=keepdims)
+    least, most = (float(each) for each in (np.finfo(np.float16).min, np.finfo(np.float16).max))
+    mean, variance = (elementwise.cast(elementwise.clip_by_value(each, least, most), x.dtype) for each in both)
+    return mean, variance
+
+
 def psnr(x1: Any, x2: Any, max_val: Any) -> Tensor:
     """The peak signal-to-noise ratio in decibels: 10 * log10(max_val ** 2 / mean((x1 - x2) ** 2))."""
     a, b = _floats(x1), _floats(x2)
@@ -98,7 +113,9 @@ def layer_normalization(
     mean, variance = neural.moments(x, axes, keepdims=True)
     kept = {each % x.ndim for each in axes}
     along = [size if each in kept else 1 for each, size in enumerate(x.shape)]
-    gamma, beta = (None if each is None else shaping.reshape(each, along) for each in (gamma, beta))
+    gamma, beta = (
+        None if each is None else shaping.reshape(elementwise.cast(each, x.dtype), along) for each in (gamma, beta)
+    )
     return neural.batch_normalization(x, mean, variance, beta, gamma, EPSILON if epsilon is None else epsilon)
 
 
@@ -107,7 +124,7 @@ def rms_normalization(x: Any, scale: Any = None, axis: Any = -1, epsilon: float 
     x = _floats(x)
     size = reduction.reduce_mean(elementwise.square(x), axis, True) + (EPSILON if epsilon is None else epsilon)
     out = x * elementwise.rsqrt(size)
-    return out if scale is None else out * scale
+    return out if scale is None else out * elementwise.cast(scale, x.dtype)
 
 
 def dot_product_attention(

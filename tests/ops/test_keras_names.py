@@ -395,3 +395,107 @@ def test_rearrange_refuses_patterns_that_do_not_fit(pattern):
 def test_rearrange_stands_in_drawings_and_angle_is_that_of_real_numbers():
     assert ops.rearrange(mt.KerasTensor((None, 4)), "n (a b) -> n b a", a=2).shape == (None, 2, 2)
     np.testing.assert_allclose(ops.angle([-1.0, 0.0, 2.0]), [np.pi, 0, 0], rtol=1e-6)
+
+
+def test_axes_that_do_not_exist_are_refused_and_not_taken_round():
+    x = np.zeros((2, 3))
+    for call in (
+        lambda: ops.swapaxes(x, 0, 5),
+        lambda: ops.moveaxis(x, 5, 0),
+        lambda: ops.take(x, [0], axis=5),
+        lambda: ops.moveaxis(x, (0, 0), (0, 1)),
+        lambda: ops.moveaxis(x, (0, 1), 0),
+        lambda: ops.diag(np.zeros((2, 2, 2))),
+    ):
+        with pytest.raises(ValueError, match=r"axis|source|matrix"):
+            call()
+    np.testing.assert_array_equal(ops.moveaxis(np.ones((2, 3, 4)), -1, 0).shape, (4, 2, 3))
+
+
+def test_normalize_divides_by_a_norm_of_at_least_epsilon():
+    np.testing.assert_allclose(ops.normalize(np.float32([[1e-8, 1e-10]])), [[0.1, 0.001]], rtol=1e-5)
+    np.testing.assert_allclose(ops.normalize(np.float32([[1e-8, 1e-10]]), order=1), [[0.1, 0.001]], rtol=1e-5)
+    np.testing.assert_allclose(ops.normalize([[3.0, 4.0]], epsilon=10.0), [[0.3, 0.4]], rtol=1e-6)
+    zeros = mt.Variable([[0.0, 0.0]])
+    with mt.GradientTape() as tape:
+        out = ops.normalize(zeros)
+    assert np.isfinite(tape.gradient(out, zeros)).all()
+    for order in (0, -1, 1.5):
+        with pytest.raises(ValueError, match="order"):
+            ops.normalize([[3.0, 4.0]], order=order)
+
+
+def test_float16_statistics_stay_in_range_where_the_sums_do_not():
+    x = np.full((3, 2), 60000, "float16")
+    assert ops.mean(x).dtype == "float16"
+    assert float(ops.mean(x)) == np.float16(60000)
+    mean, variance = ops.moments(np.array([[-60000, 60000]], "float16"), [1], True, synchronized=True)
+    assert mean.shape == variance.shape == (1, 1)
+    assert float(mean[0, 0]) == 0
+    assert float(variance[0, 0]) == np.finfo("float16").max
+
+
+def test_multi_hot_is_over_the_second_axis_and_over_a_vector():
+    ids = np.array([[[0], [2]], [[1], [1]]])
+    assert ops.multi_hot(ids, 3).numpy().tolist() == [[[1, 0, 1]], [[0, 1, 0]]]
+    assert ops.multi_hot([0, 2], 3, dtype="bool").numpy().tolist() == [True, False, True]
+    assert ops.multi_hot([[0, 2]], 3, sparse=False).numpy().tolist() == [[1, 0, 1]]
+
+
+def test_quantiles_beside_infinities_are_not_nan():
+    rows = np.float32([[1, np.inf, np.inf], [-np.inf, 2, np.nan]])
+    assert float(ops.median(rows[0])) == np.inf
+    assert ops.quantile(rows[0], [0.0, 1.0]).numpy().tolist() == [1, np.inf]
+    assert ops.nanquantile(rows, 1.0, axis=1).numpy().tolist() == [np.inf, 2]
+    assert ops.nanquantile(rows, 0.0, axis=1).numpy().tolist() == [1, -np.inf]
+
+
+def test_norms_of_matrices_need_two_axes_and_those_of_vectors_one():
+    x = np.ones((2, 2))
+    for ord, axis in (("fro", -1), ("nuc", 0), (0, None), (3, (0, 1)), ("fro", 1)):
+        with pytest.raises(ValueError, match="`ord`"):
+            ops.norm(x, ord, axis)
+    assert float(ops.norm(x, "fro")) == 2
+    assert ops.norm(x, 0, 1).numpy().tolist() == [2, 2]
+
+
+def test_one_shift_rolls_several_axes():
+    x = np.arange(6).reshape(2, 3)
+    np.testing.assert_array_equal(ops.roll(x, 1, (0, 1)), np.roll(x, 1, (0, 1)))
+    np.testing.assert_array_equal(ops.roll(x, (1, 2), 1), np.roll(x, (1, 2), 1))
+
+
+def test_arrays_are_float32_where_the_dtype_is_none():
+    for made in (ops.ones((2,), dtype=None), ops.zeros((2,), dtype=None), ops.full((2,), 1, dtype=None)):
+        assert made.dtype == "float32"
+
+
+def test_what_two_dtypes_meet_in_is_found_before_integers_become_floats():
+    half, whole = ops.ones((3,), "float16"), ops.ones((3,), "int32")
+    assert ops.correlate(half, whole).dtype == "float16"
+    assert ops.average(half, weights=whole).dtype == "float16"
+    assert ops.average(half, weights=ops.ones((3,))).dtype == "float32"
+    scale = np.ones(3, "float32")
+    assert ops.layer_normalization(half, scale, scale).dtype == ops.rms_normalization(half, scale).dtype == "float16"
+
+
+def test_sorting_without_an_axis_flattens_and_every_nan_is_a_value_of_its_own():
+    assert ops.sort([[3, 1], [2, 0]], axis=None).numpy().tolist() == [0, 1, 2, 3]
+    assert ops.unique([1.0, np.nan, 2.0, np.nan]).shape == (4,)
+
+
+def test_a_view_reads_the_same_bits_as_another_dtype():
+    x = np.array([[1.5, -2.0]], "float32")
+    np.testing.assert_array_equal(ops.view(x, "int32"), x.view("int32"))
+    np.testing.assert_array_equal(ops.view(x, "uint16"), x.view("uint16"))
+    assert ops.view(x, "int16").shape == (1, 4)
+    assert ops.view(x).dtype == "float32"
+
+
+def test_the_number_of_axes_of_a_symbolic_tensor_is_known():
+    assert ops.ndim(mt.KerasTensor((None, 3))) == 2
+
+
+def test_a_histogram_needs_both_ends_of_its_range():
+    with pytest.raises(ValueError, match="range"):
+        ops.histogram([1.0, 2.0], range=(1.0,))

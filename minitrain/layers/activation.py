@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from minitrain import activations, constraints, initializers, regularizers
 from minitrain.engine.convert import as_tensor
 from minitrain.engine.tensor import Tensor
-from minitrain.errors import InvalidArgumentError
+from minitrain.errors import InvalidArgumentError, ShapeError
 from minitrain.layers.base import REGISTRY, Layer
-from minitrain.ops.elementwise import cast
+from minitrain.ops.elementwise import cast, where
 from minitrain.ops.neural import relu
 
 
@@ -109,7 +111,10 @@ class ELU(Layer):
 
 @REGISTRY.register()
 class Softmax(Layer):
-    """e ** x / sum(e ** x) over `axis`; masked positions get 0."""
+    """e ** x / sum(e ** x) over `axis`; masked positions get 0, where all are masked too.
+
+    The mask broadcasts to the input, counted from the last axis; one of numbers holds above 0.5.
+    """
 
     supports_masking = True
 
@@ -119,7 +124,17 @@ class Softmax(Layer):
 
     def call(self, inputs: Any, mask: Any = None) -> Tensor:
         x = as_tensor(inputs)
-        if mask is not None:
-            mask = as_tensor(mask)
-            x = x + (1.0 - cast(mask if mask.ndim == x.ndim else mask[..., None], x.dtype)) * -3e38
-        return activations.softmax(x, self.axis if not isinstance(self.axis, list) else tuple(self.axis))
+        axis = self.axis if not isinstance(self.axis, list) else tuple(self.axis)
+        if mask is None:
+            return activations.softmax(x, axis)
+        kept = as_tensor(mask)
+        fits = zip(reversed(kept.shape), reversed(x.shape), strict=False)
+        if kept.ndim > x.ndim or not all(a in (1, b) for a, b in fits):
+            raise ShapeError(
+                f"The mask of layer '{self.name}' (Softmax) must broadcast to its input, of shape {tuple(x.shape)}; "
+                f"received shape {tuple(kept.shape)}."
+            )
+        kept = kept if kept.dtype == "bool" else kept > 0.5
+        lowest = 0.7 * float(np.finfo(x._array.dtype).min)  # whose difference to another number is no infinity
+        out = activations.softmax(where(kept, x, cast(lowest, x.dtype)), axis)
+        return where(kept, out, cast(0, out.dtype))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 from typing import Any
 
 from minitrain.engine.convert import as_tensor
@@ -34,15 +33,26 @@ class _Merge(Layer):
             for x in xs
         ]
 
-    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
-        masks = [each for each in previous_mask if each is not None]
-        return functools.reduce(elementwise.logical_or, masks) if len(masks) == len(previous_mask) else None
+    def _masks(self, inputs: Any, masks: Any) -> list[Any]:
+        """The mask of each input, None where it has none."""
+        if not isinstance(inputs, (list, tuple)) or not isinstance(masks, (list, tuple)) or len(inputs) != len(masks):
+            raise InvalidArgumentError(
+                f"Layer '{self.name}' ({type(self).__name__}) makes its mask of a list of inputs and a list of as many "
+                f"masks, received {inputs!r} and {masks!r}."
+            )
+        return [None if each is None else elementwise.cast(each, "bool") for each in masks]
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        masks = [None] if previous_mask is None else self._masks(inputs, previous_mask)
+        return None if any(each is None for each in masks) else functools.reduce(elementwise.logical_or, masks)
 
     def merge(self, a: Tensor, b: Tensor) -> Tensor:
         raise NotImplementedError  # subclasses do
 
     def call(self, inputs: Any) -> Tensor:
-        xs = self._list(inputs)
+        return self._merged(self._list(inputs))
+
+    def _merged(self, xs: list[Tensor]) -> Tensor:
         try:
             return functools.reduce(self.merge, xs)
         except ShapeError as error:
@@ -52,16 +62,70 @@ class _Merge(Layer):
             ) from error
 
 
-def _merging(name: str, op: Callable[..., Any], doc: str) -> Any:
-    return REGISTRY.add(
-        type(name, (_Merge,), {"merge": lambda self, a, b: op(a, b), "__doc__": doc, "__module__": __name__})
-    )
+@REGISTRY.register()
+class Add(_Merge):
+    """The sum of the inputs, element by element."""
+
+    def merge(self, a: Tensor, b: Tensor) -> Tensor:
+        return a + b
 
 
-Add = _merging("Add", elementwise.add, "The sum of the inputs, element by element.")
-Multiply = _merging("Multiply", elementwise.multiply, "The product of the inputs, element by element.")
-Maximum = _merging("Maximum", elementwise.maximum, "The largest of the inputs, element by element.")
-Minimum = _merging("Minimum", elementwise.minimum, "The smallest of the inputs, element by element.")
+def _over(mask: Any, x: Tensor) -> Any:
+    """A mask of steps, for each feature of x."""
+    return None if mask is None else shaping.broadcast_to(elementwise.cast(mask, "bool")[..., None], x.shape)
+
+
+@REGISTRY.register()
+class Multiply(_Merge):
+    """The product of the inputs, element by element. Masked steps count as 1, and as 0 where all are masked."""
+
+    def merge(self, a: Tensor, b: Tensor) -> Tensor:
+        return a * b
+
+    def call(self, inputs: Any, mask: Any = None) -> Tensor:
+        xs = self._list(inputs)
+        if mask is None:
+            return self._merged(xs)
+        kept = [_over(its, x) for its, x in zip(mask, xs, strict=True)]
+        one = [elementwise.cast(1, x.dtype) for x in xs]
+        out = self._merged(
+            [x if k is None else elementwise.where(k, x, i) for k, x, i in zip(kept, xs, one, strict=True)]
+        )
+        if any(each is None for each in kept):
+            return out
+        return elementwise.where(functools.reduce(elementwise.logical_or, kept), out, elementwise.cast(0, out.dtype))
+
+
+class _Extreme(_Merge):
+    """The one of the inputs that `merge` picks, element by element, among those whose step is not masked."""
+
+    def call(self, inputs: Any, mask: Any = None) -> Tensor:
+        xs = self._list(inputs)
+        if mask is None:
+            return self._merged(xs)
+        kept = [_over(its, x) for its, x in zip(mask, xs, strict=True)]
+        out, its = xs[0], kept[0]
+        for x, own in zip(xs[1:], kept[1:], strict=True):
+            x = x if own is None else elementwise.where(own, x, out)
+            out = self._merged([out if its is None else elementwise.where(its, out, x), x])
+            its = None if its is None or own is None else elementwise.logical_or(its, own)
+        return out
+
+
+@REGISTRY.register()
+class Maximum(_Extreme):
+    """The largest of the inputs, element by element, of those whose step is not masked."""
+
+    def merge(self, a: Tensor, b: Tensor) -> Tensor:
+        return elementwise.maximum(a, b)
+
+
+@REGISTRY.register()
+class Minimum(_Extreme):
+    """The smallest of the inputs, element by element, of those whose step is not masked."""
+
+    def merge(self, a: Tensor, b: Tensor) -> Tensor:
+        return elementwise.minimum(a, b)
 
 
 @REGISTRY.register()
@@ -108,12 +172,12 @@ class Concatenate(_Merge):
                 f"{[tuple(x.shape) for x in xs]}."
             ) from error
 
-    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
-        if all(each is None for each in previous_mask):
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        given = [None] if previous_mask is None else self._masks(inputs, previous_mask)
+        if all(each is None for each in given):
             return None
-        masks = [
-            creation.ones(x.shape[:-1], "bool") if each is None else each
-            for x, each in zip(inputs, previous_mask, strict=True)
+        masks: list[Any] = [
+            creation.ones(x.shape[:-1], "bool") if each is None else each for x, each in zip(inputs, given, strict=True)
         ]
         axis = self.axis % inputs[0].ndim
         # Side by side a step counts where any of the inputs has one.
@@ -157,5 +221,5 @@ class Dot(_Merge):
         shape = (n, *(a.shape[axis] for axis in rest_a), *(b.shape[axis] for axis in rest_b))
         return shaping.reshape(matmul(left, right), shape if len(shape) > 1 else (n, 1))
 
-    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         return None

@@ -11,10 +11,10 @@ from minitrain.engine.convert import as_tensor
 from minitrain.engine.tensor import Tensor
 from minitrain.errors import DTypeError, InvalidArgumentError, OutOfRangeError
 from minitrain.layers.base import REGISTRY, Layer
-from minitrain.ops.elementwise import cast, clip_by_value, rsqrt, sqrt, square, stop_gradient
+from minitrain.ops.elementwise import cast, clip_by_value, maximum, rsqrt, sqrt, square, stop_gradient
 from minitrain.ops.neural import batch_normalization, l2_normalize, moments
 from minitrain.ops.reduction import reduce_mean, reduce_sum
-from minitrain.ops.shaping import reshape
+from minitrain.ops.shaping import broadcast_to, reshape
 
 
 def _axes(axis: Any, ndim: int) -> list[int]:
@@ -141,9 +141,13 @@ class BatchNormalization(ScaledLayer):
             size, self.moving_variance_initializer, trainable=False, name="moving_variance"
         )
         if self.renorm:
-            self.moving_stddev = self.add_weight(size, "ones", trainable=False, name="moving_stddev")
-            self.renorm_mean = self.add_weight(size, "zeros", trainable=False, name="renorm_mean")
-            self.renorm_stddev = self.add_weight(size, "ones", trainable=False, name="renorm_stddev")
+
+            def deviation(shape: Any, dtype: Any = None) -> Tensor:
+                return sqrt(self.moving_variance_initializer(shape, dtype=dtype))
+
+            self.moving_stddev = self.add_weight(size, deviation, trainable=False, name="moving_stddev")
+            self.renorm_mean = self.add_weight(size, self.moving_mean_initializer, trainable=False, name="renorm_mean")
+            self.renorm_stddev = self.add_weight(size, deviation, trainable=False, name="renorm_stddev")
         self.built = True
 
     def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Tensor:
@@ -174,13 +178,14 @@ class BatchNormalization(ScaledLayer):
         """The mean and variance by which the batch's gets (x - mean) / deviation * r + d; moves all averages."""
         deviation = sqrt(variance + self.epsilon)
         limits = self.renorm_clipping
-        r = stop_gradient(deviation / self.renorm_stddev)
-        d = stop_gradient((mean - self.renorm_mean) / self.renorm_stddev)
+        known = maximum(as_tensor(self.renorm_stddev), self.epsilon**0.5)
+        r = stop_gradient(deviation / known)
+        d = stop_gradient((mean - self.renorm_mean) / known)
         r = clip_by_value(r, limits.get("rmin", 0.0), limits.get("rmax", np.inf))
         d = clip_by_value(d, -limits.get("dmax", np.inf), limits.get("dmax", np.inf))
         _move(self.moving_mean, mean, self.momentum)
         _move(self.moving_stddev, deviation, self.momentum)
-        self.moving_variance.assign(square(self.moving_stddev) - self.epsilon)
+        self.moving_variance.assign(maximum(square(self.moving_stddev) - self.epsilon, 0.0))
         _move(self.renorm_mean, mean, self.renorm_momentum)
         _move(self.renorm_stddev, deviation, self.renorm_momentum)
         scaled = deviation / r
@@ -205,8 +210,8 @@ def _clipping(limits: dict[str, float] | None) -> dict[str, float]:
 
 
 def _masked_moments(x: Tensor, axes: list[int], mask: Any) -> tuple[Tensor, Tensor]:
-    """Mean and variance of what is not masked. mask: x's shape without the last axis."""
-    w = cast(as_tensor(mask), x.dtype)[..., None]
+    """Mean and variance of what is not masked. mask: x's shape without the last axis, or what broadcasts to it."""
+    w = broadcast_to(cast(as_tensor(mask), x.dtype)[..., None], (*x.shape[:-1], 1))
     count = reduce_sum(w, axes, keepdims=True)
     mean = reduce_sum(x * w, axes, keepdims=True) / (count + 1e-7)
     variance = reduce_sum(w * square(x - mean), axes) / (reshape(count, (-1,)) + 1e-7)
@@ -243,10 +248,15 @@ class GroupNormalization(ScaledLayer):
 
     def __init__(self, groups: int = 32, axis: int = -1, *args: Any, **kwargs: Any) -> None:
         super().__init__(axis, *args, **kwargs)
+        if not isinstance(groups, (int, np.integer)) or (groups <= 0 and groups != -1):
+            raise InvalidArgumentError(
+                f"`groups` of GroupNormalization must be a positive integer, or -1, received {groups!r}."
+            )
         self.groups = groups
 
     def build(self, input_shape: Any) -> None:
         channels = input_shape[self.axis]
+        self.need(channels is not None, f"a known size on axis {self.axis}", input_shape)
         self._count = channels if self.groups == -1 else self.groups
         if channels % self._count:
             raise InvalidArgumentError(

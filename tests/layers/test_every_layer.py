@@ -902,3 +902,58 @@ def test_what_has_no_mask_counts_as_a_whole_where_masked_inputs_are_joined():
     np.testing.assert_array_equal(features.compute_mask([x, y], [mask, ~mask]), np.ones((2, 4), bool))
     np.testing.assert_array_equal(features.compute_mask([x, y], [mask, mask & False]), mask)
     assert features.compute_mask([x, y], [None, None]) is None
+
+
+def test_softmax_gives_masked_positions_nothing():
+    x = np.float32([[1, 2, 3], [4, 5, 6]])
+    masked = layers.Softmax()(x, mask=[[True, True, False], [False, False, False]]).numpy()
+    np.testing.assert_allclose(masked, [[0.268941, 0.731059, 0], [0, 0, 0]], rtol=1e-5)
+    np.testing.assert_array_equal(layers.Softmax()(x, mask=[True, False, True])[:, 1], [0, 0])
+    np.testing.assert_array_equal(layers.Softmax()(x, mask=[[0.4], [0.6]])[0], [0, 0, 0])
+    half = layers.Softmax(dtype="float16")(x, mask=[True, True, False])
+    assert np.isfinite(half.numpy()).all()
+    for shape in ((2, 2), (3, 2, 3), (2,)):
+        with pytest.raises(ValueError, match="must broadcast"):
+            layers.Softmax()(x, mask=np.ones(shape, bool))
+
+
+@pytest.mark.parametrize(
+    ("layer", "expected"),
+    [
+        (layers.Multiply, [[0, 0], [1, 2], [9, 16], [3, 4]]),
+        (layers.Maximum, [[0, 0], [-1, -2], [-3, -4], [-3, -4]]),
+        (layers.Minimum, [[0, 0], [-1, -2], [-3, -4], [-3, -4]]),
+        (layers.Add, [[0, 0], [-1, -2], [-6, -8], [-3, -4]]),
+    ],
+)
+def test_masked_steps_do_not_count_where_inputs_are_merged(layer, expected):
+    sign = 1 if layer is layers.Multiply else -1
+    first = layers.Masking()(sign * np.float32([[[0, 0], [1, 2], [3, 4], [0, 0]]]))
+    second = layers.Masking()(sign * np.float32([[[0, 0], [0, 0], [3, 4], [3, 4]]]))
+    merged = layer()([first, second])
+    assert merged[0].numpy().tolist() == expected
+    assert merged._keras_mask.numpy().tolist() == [[False, True, True, True]]
+    alone = layer()([first, mt.ones((1, 4, 2))])
+    assert getattr(alone, "_keras_mask", None) is None
+
+
+def test_merges_make_masks_of_lists_alone():
+    x = [np.ones((2, 3)), np.ones((2, 3))]
+    for layer in (layers.Add(), layers.Concatenate()):
+        assert layer.compute_mask(x, None) is None
+        for inputs, masks in ((x, x[0]), (x[0], [None, None]), (x, [None])):
+            with pytest.raises(ValueError, match="list of as many masks"):
+                layer.compute_mask(inputs, masks)
+    assert layers.Add().compute_mask(x, [np.float32([1, 0]), np.float32([0, 0])]).numpy().tolist() == [True, False]
+
+
+def test_batch_statistics_take_masks_that_broadcast_and_renorm_begins_where_it_is_told():
+    layer = layers.BatchNormalization(momentum=0.0)
+    out = layer(np.ones((1, 2, 3, 4), "float32"), training=True, mask=np.ones((1, 2, 1)))
+    np.testing.assert_allclose(out, np.zeros((1, 2, 3, 4)), atol=1e-5)
+    np.testing.assert_allclose(layer.moving_mean, np.ones(4), atol=1e-6)
+    start = {"moving_mean_initializer": "ones", "moving_variance_initializer": mt.keras.initializers.Constant(4.0)}
+    layer = layers.BatchNormalization(renorm=True, **start)
+    layer.build((None, 2))
+    assert layer.moving_stddev.numpy().tolist() == layer.renorm_stddev.numpy().tolist() == [2, 2]
+    assert layer.renorm_mean.numpy().tolist() == [1, 1]

@@ -54,9 +54,18 @@ class Dense(Layer):
         self.kernel_constraint = constraints.get(kernel_constraint)
         self.bias_constraint = constraints.get(bias_constraint)
         self.bias: Any = None
-        name = getattr(self.activation, "__name__", "")
-        is_ours = activations.REGISTRY.entries.get(name) is self.activation
-        self._fused = FUSED.get(name, "") if is_ours and use_bias else ""
+
+    @property
+    def activation(self) -> Any:
+        """The function of the output; settable, None for none."""
+        return self._activation
+
+    @activation.setter
+    def activation(self, value: Any) -> None:
+        self._activation = activations.get(value)
+        name = getattr(self._activation, "__name__", "")
+        is_ours = activations.REGISTRY.entries.get(name) is self._activation
+        self._fused = FUSED.get(name, "") if is_ours else ""  # "" for what is no part of the product
 
     def build(self, input_shape: Any) -> None:
         is_one = len(input_shape) >= 2 and isinstance(input_shape[-1], (int, np.integer))  # not the shapes of several
@@ -86,7 +95,7 @@ class Dense(Layer):
         if len(shape) < 2 or shape[-1] != kernel._peek().shape[0]:
             row = " and a batch axis, as x[None] of one row" if len(shape) == 1 else ""
             self.need(False, f"(..., {kernel.shape[0]}), the size that it was built for{row}", shape)
-        if self._fused != "":
+        if self.use_bias and self._fused != "":
             return linear.dense(x, kernel, self.bias, self._fused)
         out = linear.matmul(x, kernel)
         return self.activation(add(out, self.bias) if self.use_bias else out)
@@ -112,15 +121,22 @@ class Embedding(Layer):
     ) -> None:
         kwargs.pop("input_length", None)  # older scripts give it
         super().__init__(**kwargs)
+        for name, size in (("input_dim", input_dim), ("output_dim", output_dim)):
+            if not isinstance(size, (int, np.integer)) or isinstance(size, bool) or size <= 0:
+                raise InvalidArgumentError(f"`{name}` of Embedding must be a positive integer, received {size!r}.")
         self.input_dim = input_dim
         self.output_dim = output_dim
         self.embeddings_initializer = initializers.get(embeddings_initializer)
         self.embeddings_regularizer = regularizers.get(embeddings_regularizer)
         self.embeddings_constraint = constraints.get(embeddings_constraint)
-        self.mask_zero = mask_zero
+        self.mask_zero = self.supports_masking = mask_zero
         self._start = weights
+        if weights is not None:
+            self.build()
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Any = None) -> None:
+        if self.built:
+            return
         self.embeddings = self.add_weight(
             (self.input_dim, self.output_dim),
             self.embeddings_initializer,
@@ -243,7 +259,8 @@ class InputLayer(Layer):
     """What a model starts with: passes on inputs of a given shape, batch axis not counted.
 
     `batch_shape` is the shape with the batch axis. `dtype`: "string" for the lookups, else a number's. `optional`:
-    whether None may come in the place of data.
+    whether None may come in the place of data. `sparse` and `ragged` must be False: there are no such tensors here.
+    `input_shape` is the shape's name of old.
     """
 
     def __init__(
@@ -251,10 +268,21 @@ class InputLayer(Layer):
         shape: Any = None,
         batch_size: int | None = None,
         dtype: Any = None,
+        sparse: bool | None = None,
+        ragged: bool | None = None,
         batch_shape: Any = None,
-        name: str | None = None,
+        input_tensor: None = None,
         optional: bool = False,
+        name: str | None = None,
+        input_shape: Any = None,
     ) -> None:
+        shape = input_shape if shape is None else shape
+        for option, value in (("sparse", sparse), ("ragged", ragged), ("input_tensor", input_tensor)):
+            if value not in (None, False):
+                raise InvalidArgumentError(
+                    f"`{option}` of an input must be left out, received {value!r}: inputs are dense, and models start "
+                    "with them. Sparse matrices are made dense by `fit` and `predict`."
+                )
         is_text = dtype == "string"
         super().__init__(dtype=None if is_text else dtype, name=name)
         if (shape is None) == (batch_shape is None):
@@ -308,16 +336,20 @@ def Input(  # noqa: N802  # Keras's name
     shape: Any = None,
     batch_size: int | None = None,
     dtype: Any = None,
+    sparse: bool | None = None,
+    ragged: bool | None = None,
     batch_shape: Any = None,
     name: str | None = None,
+    tensor: None = None,
     optional: bool = False,
 ) -> KerasTensor:
     """A symbolic tensor that a model starts with: layers are called on it, and `Model(inputs, outputs)` takes it.
 
     `shape`: without the batch axis; None in it for an axis of any size. At the head of a Sequential it makes the
-    weights at once. `optional`: whether None may come in the place of data.
+    weights at once. `optional`: whether None may come in the place of data. `sparse`, `ragged` and `tensor` are for Keras's
+    sake: they must be left out.
 
     >>> Input((8,), name="features")
     <KerasTensor shape=(None, 8), dtype=float32, name=features>
     """
-    return InputLayer(shape, batch_size, dtype, batch_shape, name, optional).tensor()
+    return InputLayer(shape, batch_size, dtype, sparse, ragged, batch_shape, tensor, optional, name).tensor()

@@ -957,3 +957,43 @@ def test_batch_statistics_take_masks_that_broadcast_and_renorm_begins_where_it_i
     layer.build((None, 2))
     assert layer.moving_stddev.numpy().tolist() == layer.renorm_stddev.numpy().tolist() == [2, 2]
     assert layer.renorm_mean.numpy().tolist() == [1, 1]
+
+
+def test_an_activation_may_be_set_after_the_layer_was_made():
+    x = np.array([[-1.0, 2.0]], "float32")
+    for before in ("relu", "tanh", None, "gelu"):
+        layer = layers.Dense(2, activation=before, kernel_initializer="identity")
+        layer(x)
+        for after, expected in ((None, x), ("relu", np.maximum(x, 0)), (mt.keras.activations.tanh, np.tanh(x))):
+            layer.activation = after
+            np.testing.assert_allclose(layer(x), expected, rtol=1e-6)
+            assert layers.Dense.from_config(layer.get_config()).activation is layer.activation
+
+
+def test_a_program_sees_an_activation_that_was_set():
+    layer = layers.Dense(2, activation="relu", kernel_initializer="identity")
+    step = mt.function(lambda x: layer(x))
+    x = np.array([[-1.0, 2.0]], "float32")
+    for _ in range(3):
+        assert step(x).numpy().tolist() == [[0, 2]]
+    layer.activation = None
+    for _ in range(3):
+        assert step(x).numpy().tolist() == [[-1, 2]]
+
+
+def test_an_embedding_is_built_without_an_input():
+    layer = layers.Embedding(3, 2)
+    layer.build()
+    kernel = layer.embeddings
+    layer.build((None, 4))
+    assert layer.embeddings is kernel
+    assert layers.Embedding(1, 2, weights=np.ones((1, 2))).get_weights()[0].tolist() == [[1, 1]]
+    assert not layer.supports_masking
+    assert layers.Embedding(3, 2, mask_zero=True).supports_masking
+
+
+def test_inputs_are_made_with_kerass_and_older_arguments():
+    assert layers.Input((3,), 2, "int32", False, None).shape == (2, 3)
+    assert layers.InputLayer(input_shape=(3,)).batch_shape == (None, 3)
+    model = mt.keras.Sequential([layers.InputLayer(input_shape=(3,)), layers.Dense(1)])
+    assert model.output_shape == (None, 1)

@@ -42,6 +42,19 @@ def _rate(value: Any, layer: str) -> float:
     return float(value)
 
 
+def _noise_shape(value: Any, layer: str) -> tuple[int | None, ...] | None:
+    if value is None:
+        return None
+    sizes = tuple(value) if isinstance(value, (list, tuple)) else (value,)
+    whole = all(each is None or (isinstance(each, (int, np.integer)) and each > 0) for each in sizes)
+    if not isinstance(value, (list, tuple)) or not whole:
+        raise InvalidArgumentError(
+            f"`noise_shape` of {layer} must be a tuple of positive integers, or None for the input's own sizes; "
+            f"received {value!r}."
+        )
+    return sizes
+
+
 @REGISTRY.register()
 class Dropout(RandomLayer):
     """Each input 0 with probability `rate`, the others scaled by 1 / (1 - rate). Source: Srivastava et al. (2014).
@@ -52,9 +65,7 @@ class Dropout(RandomLayer):
     def __init__(self, rate: float, noise_shape: Any = None, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(seed, **kwargs)
         self.rate = _rate(rate, type(self).__name__)
-        if noise_shape is not None and not isinstance(noise_shape, (list, tuple)):
-            raise InvalidArgumentError(f"`noise_shape` of Dropout must be a tuple of sizes, received {noise_shape!r}.")
-        self.noise_shape = noise_shape
+        self.noise_shape = _noise_shape(noise_shape, type(self).__name__)
 
     def _shape(self, x: Tensor) -> Any:
         return self.noise_shape
@@ -152,7 +163,7 @@ class AlphaDropout(RandomLayer):
     def __init__(self, rate: float, noise_shape: Any = None, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(seed, **kwargs)
         self.rate = _rate(rate, "AlphaDropout")
-        self.noise_shape = noise_shape
+        self.noise_shape = _noise_shape(noise_shape, "AlphaDropout")
 
     def call(self, inputs: Any, training: Any = None) -> Any:
         if not training or not self.rate:

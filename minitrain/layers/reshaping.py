@@ -39,8 +39,10 @@ class Reshape(Layer):
     def __init__(self, target_shape: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.target_shape = (target_shape,) if isinstance(target_shape, int) else tuple(target_shape)
-        if self.target_shape.count(-1) > 1:
-            raise InvalidArgumentError(f"`target_shape` of Reshape may hold -1 once, received {self.target_shape}.")
+        if self.target_shape.count(-1) > 1 or any(each < -1 for each in self.target_shape):
+            raise InvalidArgumentError(
+                f"`target_shape` of Reshape holds sizes of 0 or more and -1 once, received {self.target_shape}."
+            )
 
     def _draw(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if None not in args[0].shape[1:]:
@@ -82,6 +84,8 @@ class RepeatVector(Layer):
         super().__init__(**kwargs)
         if not isinstance(n, int):
             raise DTypeError(f"`n` of RepeatVector must be an integer, received {n!r}.")
+        if n <= 0:
+            raise InvalidArgumentError(f"`n` of RepeatVector must be positive, received {n!r}.")
         self.n = n
 
     def call(self, inputs: Any) -> Tensor:
@@ -99,10 +103,10 @@ def _format(value: str | None) -> str:
 
 def _pairs(value: Any, n: int, name: str) -> tuple[tuple[int, int], ...]:
     """An int, or n ints or pairs, as n pairs (before, after)."""
-    values = (value,) * n if isinstance(value, int) else tuple(value)
+    values = (value,) * n if isinstance(value, int) else tuple(value) if isinstance(value, (list, tuple)) else ()
     if n == 1 and len(values) == 2 and all(isinstance(each, int) for each in values):
         values = (values,)
-    if len(values) != n:
+    if len(values) != n or (n == 1 and not isinstance(value, int) and isinstance(values[0], int)):
         raise InvalidArgumentError(f"`{name}` must be an integer or {n} integers or pairs, received {value!r}.")
     pairs = tuple((each, each) if isinstance(each, int) else tuple_of(each, 2, name) for each in values)
     if any(each < 0 for pair in pairs for each in pair):
@@ -216,6 +220,10 @@ class UpSampling1D(Layer):
 
     def __init__(self, size: int = 2, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        if not isinstance(size, (int, np.integer)) or isinstance(size, bool):
+            raise DTypeError(f"`size` of UpSampling1D must be an integer, received {size!r}.")
+        if size <= 0:
+            raise InvalidArgumentError(f"`size` of UpSampling1D must be positive, received {size!r}.")
         self.size = int(size)
 
     def call(self, inputs: Any) -> Tensor:

@@ -997,3 +997,34 @@ def test_inputs_are_made_with_kerass_and_older_arguments():
     assert layers.InputLayer(input_shape=(3,)).batch_shape == (None, 3)
     model = mt.keras.Sequential([layers.InputLayer(input_shape=(3,)), layers.Dense(1)])
     assert model.output_shape == (None, 1)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: layers.Embedding(0, 2),
+        lambda: layers.Embedding(3, 2.5),
+        lambda: layers.Dropout(0.5, noise_shape=(2, 1.5)),
+        lambda: layers.Dropout(0.5, noise_shape=(2, 0)),
+        lambda: layers.AlphaDropout(0.5, noise_shape=(2, -1)),
+        lambda: layers.Cropping1D("1"),
+        lambda: layers.ZeroPadding1D((1,)),
+        lambda: layers.RepeatVector(0),
+        lambda: layers.Reshape((-2, 5)),
+        lambda: layers.UpSampling1D(0),
+        lambda: layers.GroupNormalization(0),
+        lambda: layers.GroupNormalization(1.5),
+        lambda: layers.GroupNormalization(2).build((None, None)),
+        lambda: layers.Input((3,), sparse=True),
+        lambda: layers.InputLayer((3,), ragged=True),
+    ],
+)
+def test_arguments_that_no_input_could_fit_are_refused_at_once(make):
+    with pytest.raises(ValueError, match="received"):
+        make()
+
+
+def test_a_noise_shape_is_a_tuple_with_none_for_the_inputs_own_sizes():
+    assert layers.Dropout(0.5, noise_shape=[None, 1, 6]).noise_shape == (None, 1, 6)
+    out = layers.Dropout(0.5, noise_shape=[None, 1, 6], seed=1)(STEPS, training=True).numpy()
+    assert ((out == 0).all(1) | (out != 0).all(1)).all()

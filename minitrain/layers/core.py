@@ -346,8 +346,8 @@ def Input(  # noqa: N802  # Keras's name
     """A symbolic tensor that a model starts with: layers are called on it, and `Model(inputs, outputs)` takes it.
 
     `shape`: without the batch axis; None in it for an axis of any size. At the head of a Sequential it makes the
-    weights at once. `optional`: whether None may come in the place of data. `sparse`, `ragged` and `tensor` are for Keras's
-    sake: they must be left out.
+    weights at once. `optional`: whether None may come in the place of data. `sparse`, `ragged` and `tensor` are
+    for Keras's sake: they must be left out.
 
     >>> Input((8,), name="features")
     <KerasTensor shape=(None, 8), dtype=float32, name=features>

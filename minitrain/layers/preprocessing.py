@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from math import prod
 from os import PathLike
 from pathlib import Path
@@ -28,19 +29,29 @@ from minitrain.ops.shaping import reshape
 SCALE_FLOOR = 1e-7  # protects the division by the deviation of a constant column
 
 
-def _batches(data: Any) -> Iterator[Any]:
-    """The data as ndarrays: one for an array or a table, one a batch for an iterable of them."""
+def _batches(data: Any, steps: int | None = None) -> Iterator[Any]:
+    """The data as ndarrays: one for an array or a table, one a batch for an iterable of them, at most `steps`.
+
+    A list of arrays of more than one axis, or of tuples that begin with one, is an iterable of batches too.
+    """
     if isinstance(data, TensorLike):
         yield data.numpy()
+    elif isinstance(data, (list, tuple)) and any(_is_batch(each) for each in data):
+        yield from _batches(iter(data), steps)
     elif isinstance(data, (np.ndarray, list, tuple)) or hasattr(data, "__array__") or hasattr(data, "to_numpy"):
         yield np.asarray(data)
     elif isinstance(data, Iterable):
-        for batch in data:
+        for batch in islice(data, steps):
             yield np.asarray(batch[0] if isinstance(batch, tuple) else batch)
     else:
         raise DTypeError(
             f"`adapt` needs an array, a table or an iterable of batches, received {type(data).__name__!r}."
         )
+
+
+def _is_batch(value: Any) -> bool:
+    first = value[0] if isinstance(value, tuple) and value else value
+    return isinstance(first, (np.ndarray, TensorLike)) and first.ndim > 1
 
 
 @REGISTRY.register()
@@ -130,13 +141,20 @@ class Normalization(Layer):
         self.built = True
 
     def adapt(self, data: Any) -> None:
-        """Learn mean and variance from data, anew."""
+        """Learn mean and variance from data, anew; of the sizes that the layer is built for, where it is built."""
         count, total, squares, shape = 0, None, None, ()
         centre: Any = None
         for batch in _batches(data):
             x = np.asarray(batch, np.float64)
             x = x[:, None] if x.ndim == 1 and self.axis is not None else x
-            others = tuple(each for each in range(x.ndim) if each not in self._kept(x.ndim))
+            kept = self._kept(x.ndim)
+            expected = shape or (self._shape if self.built else ())
+            if expected and (len(expected) != x.ndim or any(x.shape[each] != expected[each] for each in kept)):
+                raise ShapeError(
+                    f"`adapt` of layer '{self.name}' received a batch of the incompatible shape {x.shape}: expected "
+                    f"{tuple(size if each in kept else None for each, size in enumerate(expected))}."
+                )
+            others = tuple(each for each in range(x.ndim) if each not in kept)
             if centre is None:  # sums of squares around a first guess lose no digits
                 centre, shape = x.mean(others, keepdims=True), x.shape
                 total = squares = 0.0
@@ -266,12 +284,12 @@ class Discretization(Layer):
         self.output_mode = output_mode_of(output_mode, "Discretization")
         self.sparse = sparse
 
-    def adapt(self, data: Any) -> None:
-        """Learn the boundaries: the quantiles of the data."""
+    def adapt(self, data: Any, steps: int | None = None) -> None:
+        """Learn the boundaries: the quantiles of the data, of at most `steps` batches of an iterable."""
         if self.num_bins is None:
             raise InvalidArgumentError(f"Layer '{self.name}' has its boundaries given: it cannot be adapted.")
         summary = np.empty((2, 0))
-        for batch in _batches(data):
+        for batch in _batches(data, steps):
             both = np.concatenate([summary, _summary(batch, self.epsilon)], axis=1)
             summary = _compressed(both[:, both[0].argsort(kind="stable")], self.epsilon)
         if not summary.size:
@@ -419,13 +437,17 @@ class _Lookup(Layer):
         self.idf_weights = weights
         self._index = {token: place for place, token in enumerate(tokens)}
 
-    def adapt(self, data: Any) -> None:
-        """Learn the vocabulary: the tokens in falling frequency, at most max_tokens with the special ones."""
+    def adapt(self, data: Any, steps: int | None = None) -> None:
+        """Learn the vocabulary: the tokens in falling frequency, at most max_tokens with the special ones.
+
+        The rows of the data are documents, and the elements of a vector. `steps`: how many batches of an iterable.
+        """
         counts: Counter[Any] = Counter()
         holding: Counter[Any] = Counter()  # in how many documents, rows of the data, a token stands
         documents = 0
-        for batch in _batches(data):
-            rows = [[self._token(each) for each in row.reshape(-1).tolist()] for row in np.atleast_2d(batch)]
+        for batch in _batches(data, steps):
+            held = batch[:, None] if batch.ndim == 1 else np.atleast_2d(batch)
+            rows = [[self._token(each) for each in row.reshape(-1).tolist()] for row in held]
             documents += len(rows)
             for row in rows:
                 counts.update(row)

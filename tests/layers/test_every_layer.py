@@ -1028,3 +1028,39 @@ def test_a_noise_shape_is_a_tuple_with_none_for_the_inputs_own_sizes():
     assert layers.Dropout(0.5, noise_shape=[None, 1, 6]).noise_shape == (None, 1, 6)
     out = layers.Dropout(0.5, noise_shape=[None, 1, 6], seed=1)(STEPS, training=True).numpy()
     assert ((out == 0).all(1) | (out != 0).all(1)).all()
+
+
+def test_a_list_of_arrays_is_a_list_of_batches_to_adapt():
+    rng = np.random.default_rng(0)
+    data = rng.normal(3.0, 2.0, (20, 4)).astype("float32")
+    whole = layers.Normalization()
+    whole.adapt(data)
+    for batches in ([data], [data[:5], data[5:]], (data[:5], data[5:]), [(data[:5], 0), (data[5:], 1)], list(data)):
+        parts = layers.Normalization()
+        parts.adapt(batches)
+        assert parts(data).shape == data.shape
+        np.testing.assert_allclose(parts(data), whole(data), rtol=1e-5, atol=1e-5)
+    for batches in ([data, data[:, :2]], iter([data, data[0, :2]]), np.ones((3, 4, 4))):
+        layer = layers.Normalization()
+        layer.build((None, 4))
+        with pytest.raises(ValueError, match="incompatible shape"):
+            layer.adapt(batches)
+
+
+def test_adapt_may_stop_after_so_many_batches():
+    def endless():
+        while True:
+            yield np.array(["b", "a", "b"])
+
+    layer = layers.StringLookup()
+    layer.adapt(endless(), steps=3)
+    assert layer.get_vocabulary() == ["[UNK]", "b", "a"]
+    bins = layers.Discretization(num_bins=2)
+    bins.adapt((np.arange(5.0) for _ in iter(int, 1)), steps=2)
+    assert len(bins.bin_boundaries) == 1
+
+
+def test_the_elements_of_a_vector_are_documents():
+    layer = layers.IntegerLookup(output_mode="tf_idf")
+    layer.adapt(np.array([1, 1, 1, 2, 2, 3]))
+    np.testing.assert_allclose(layer(np.array([1, 2, 4])), [1.1337324, 0.91629076, 1.0986123, 0], rtol=1e-6)

@@ -153,9 +153,9 @@ def _(xp, g, wanted, out, *xs, terms, result):
 
 
 def einsum(equation: str, *inputs: Any, name: str | None = None, **kwargs: Any) -> Tensor:
-    """The sum of products that `equation` says, such as "bij,bjk->bik"; `...` stands for leading axes.
+    """The sum of products that `equation` says, such as "bij,bjk->bik"; `...` stands for the axes that it names not.
 
-    Raises InvalidArgumentError for an equation that does not fit the inputs.
+    Raises InvalidArgumentError for an equation that does not fit the inputs, ShapeError for sizes that do not.
     """
     if isinstance(inputs[0] if inputs else None, (list, tuple)):
         inputs = tuple(inputs[0])
@@ -176,8 +176,38 @@ def einsum(equation: str, *inputs: Any, name: str | None = None, **kwargs: Any) 
             raise ShapeError(f"Term {term!r} of `equation` {equation!r} does not fit input {place} of shape {x.shape}.")
         if any(letter not in letters for letter in result.replace("...", "")):
             raise InvalidArgumentError(f"The result of `equation` {equation!r} names an axis that no term has.")
-        xs[place], terms[place] = _diagonal(x, term)
-    return _einsum(*xs, terms=tuple(terms), result=result)
+        xs[place], terms[place] = _diagonal(*_dots_first(x, term))
+    _need_sizes(equation, xs, terms)
+    before, dots, after = result.partition("...")
+    out = _einsum(*xs, terms=tuple(terms), result=dots + before + after)
+    if not before or not dots:
+        return out
+    lead = out._array.ndim - len(before + after)
+    named = range(lead, lead + len(before))  # which stand before the axes of the dots
+    return ops.transpose(out, perm=(*named, *range(lead), *range(lead + len(before), out._array.ndim)))
+
+
+def _dots_first(x: Tensor, term: str) -> tuple[Tensor, str]:
+    """The axes that `...` stands for put first, as the kernel and its gradient rule have them."""
+    before, dots, after = term.partition("...")
+    if not before or not dots:
+        return x, term
+    end = x._array.ndim - len(after)
+    unnamed = range(len(before), end)
+    return ops.transpose(x, perm=(*unnamed, *range(len(before)), *range(end, x._array.ndim))), dots + before + after
+
+
+def _need_sizes(equation: str, xs: list[Tensor], terms: list[str]) -> None:
+    """Raise ShapeError where a letter stands for axes of two sizes, of which NumPy would spread one of size 1."""
+    sizes: dict[str, int] = {}
+    for x, term in zip(xs, terms, strict=True):
+        names = term.replace("...", "")
+        for letter, size in zip(names, x._array.shape[x._array.ndim - len(names) :], strict=True):
+            if sizes.setdefault(letter, size) != size:
+                raise ShapeError(
+                    f"Axis {letter!r} of `equation` {equation!r} is of size {sizes[letter]} and of size {size}: "
+                    f"received shapes {', '.join(str(tuple(each.shape)) for each in xs)}."
+                )
 
 
 def _diagonal(x: Tensor, term: str) -> tuple[Tensor, str]:

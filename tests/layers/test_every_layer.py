@@ -1064,3 +1064,14 @@ def test_the_elements_of_a_vector_are_documents():
     layer = layers.IntegerLookup(output_mode="tf_idf")
     layer.adapt(np.array([1, 1, 1, 2, 2, 3]))
     np.testing.assert_allclose(layer(np.array([1, 2, 4])), [1.1337324, 0.91629076, 1.0986123, 0], rtol=1e-6)
+
+
+def test_einsum_dense_trains_with_dots_at_the_end():
+    layer = layers.EinsumDense("ab...,bc->ac...", output_shape=(3,), bias_axes="c")
+    x = np.random.default_rng(0).normal(size=(4, 2, 5))
+    with mt.GradientTape() as tape:
+        loss = mt.reduce_sum(layer(x) ** 2)
+    kernel, bias = tape.gradient(loss, layer.trainable_variables)
+    out = np.einsum("abx,bc->acx", x, layer.kernel.numpy())
+    np.testing.assert_allclose(kernel, 2 * np.einsum("abx,acx->bc", x, out), rtol=1e-4)
+    np.testing.assert_allclose(bias[:, 0], 2 * out.sum((0, 2)), rtol=1e-4, atol=1e-5)

@@ -499,3 +499,38 @@ def test_the_number_of_axes_of_a_symbolic_tensor_is_known():
 def test_a_histogram_needs_both_ends_of_its_range():
     with pytest.raises(ValueError, match="range"):
         ops.histogram([1.0, 2.0], range=(1.0,))
+
+
+@pytest.mark.parametrize(
+    ("equation", "plain", "shapes"),
+    [
+        ("ab...,bc->ac...", "abxy,bc->acxy", [(2, 3, 4, 2), (3, 5)]),
+        ("ab...,bc->ac...", "abx,bc->acx", [(2, 2, 2), (2, 2)]),
+        ("a...b,bc->a...c", "axb,bc->axc", [(2, 4, 3), (3, 5)]),
+        ("a...,b->b...", "ax,b->bx", [(2, 4), (3,)]),
+        ("a...a->...a", "axa->xa", [(3, 4, 3)]),
+        ("a...,...->a...", "axy,xy->axy", [(2, 3, 4), (3, 4)]),
+        ("a...b->b...a", "axb->bxa", [(2, 4, 3)]),
+    ],
+)
+def test_dots_may_stand_anywhere_in_an_einsum(equation, plain, shapes):
+    rng = np.random.default_rng(0)
+    values = [rng.normal(size=shape) for shape in shapes]
+    np.testing.assert_allclose(ops.einsum(equation, *values), np.einsum(plain, *values))
+    mt.testing.check_gradients(lambda *xs: ops.einsum(equation, *xs), *values)
+    weights = [mt.Variable(each) for each in values]
+    gradients = []
+    for each in (equation, plain):
+        with mt.GradientTape() as tape:
+            out = ops.einsum(each, *weights)
+            loss = mt.reduce_sum(out * np.arange(out.numpy().size).reshape(out.shape))
+        gradients.append(tape.gradient(loss, weights))
+    for found, expected in zip(*gradients, strict=True):
+        np.testing.assert_allclose(found, expected)
+
+
+def test_a_letter_of_an_einsum_stands_for_one_size():
+    for shapes in (((2, 1), (3, 4)), ((2, 3), (1, 4))):
+        with pytest.raises(ValueError, match=r"Axis 'j' .* size"):
+            ops.einsum("ij,jk->ik", *(np.ones(each) for each in shapes))
+    assert ops.einsum("i...,...->i...", np.ones((2, 3, 4)), np.ones((1, 4))).shape == (2, 3, 4)

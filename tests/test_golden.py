@@ -120,6 +120,7 @@ RUNNERS = {"op": run_op, "script": run_script, "optimizer": run_optimizer, "metr
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case['family']}-{case['id']}")
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.filterwarnings("ignore:The weights are float")  # as in Keras, whose numbers these are
 def test_golden(case):
     arrays = {key: ARRAYS[f"{case['id']}/{key}"] for key in case["keys"]}
     given = {key[3:]: array for key, array in arrays.items() if key.startswith("in_")}

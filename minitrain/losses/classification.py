@@ -227,17 +227,32 @@ def tversky(y_true: Any, y_pred: Any, alpha: float = 0.5, beta: float = 0.5, axi
     return 1.0 - overlap / (overlap + missed * alpha + too_much * beta + config.epsilon())
 
 
-@loss("Circle")
-def circle(y_true: Any, y_pred: Any, gamma: float = 80.0, margin: float = 0.4, remove_diagonal: bool = True) -> Tensor:
+@loss("Circle", order="gamma margin remove_diagonal reduction name dtype")
+def circle(
+    y_true: Any,
+    y_pred: Any,
+    ref_labels: Any = None,
+    ref_embeddings: Any = None,
+    remove_diagonal: bool = True,
+    gamma: float = 80.0,
+    margin: float = 0.4,
+) -> Tensor:
     """The circle loss of embeddings. y_true: (n,) class numbers; y_pred: (n, d) vectors of norm 1. Returns (n,).
 
-    Source: Sun et al. (2020), eq. 6.
+    `ref_labels`, (m,), and `ref_embeddings`, (m, d): what they are compared with, by default themselves.
+    `remove_diagonal`: whether the i-th is not compared with the i-th. Source: Sun et al. (2020), eq. 6.
     """
     p = _prediction(y_pred, None)
+    others = p if ref_embeddings is None else to_dtype(as_tensor(ref_embeddings), p._array.dtype)
     t = cast(reshape(y_true, (-1,)), "int64")
-    distances = maximum(1.0 - matmul(p, p, transpose_b=True), 0.0)
-    same = equal(expand_dims(t, 1), expand_dims(t, 0))
-    positive = logical_and(same, logical_not(cast(eye(len(t)), "bool"))) if remove_diagonal else same
+    labels = t if ref_labels is None else cast(reshape(ref_labels, (-1,)), "int64")
+    if len(labels) != len(others):
+        raise ShapeError(
+            f"`ref_labels` and `ref_embeddings` need one length, received {len(labels)} and {len(others)}."
+        )
+    distances = maximum(1.0 - matmul(p, others, transpose_b=True), 0.0)
+    same = equal(expand_dims(t, 1), expand_dims(labels, 0))
+    positive = logical_and(same, logical_not(cast(eye(len(t), len(labels)), "bool"))) if remove_diagonal else same
     negative = logical_not(same)
     pull = maximum((margin + distances) * cast(positive, p.dtype), 0.0)
     push = maximum((1.0 + margin - distances) * cast(negative, p.dtype), 0.0)

@@ -83,6 +83,7 @@ class _Counts(Metric):
             p = only
         w = None if sample_weight is None else value_of(sample_weight).astype(np.float64)
         if class_id is not None:
+            refuse(p.ndim < 2, f"`class_id` needs y_pred of shape (n, classes), received {p.shape}.")
             refuse(not 0 <= class_id < p.shape[-1], f"`class_id` {class_id} is not in [0, {p.shape[-1]}).")
             t, p = t[..., class_id], p[..., class_id]
         if w is None:
@@ -322,9 +323,11 @@ class RecallAtPrecision(_AtConstraint):
 class AUC(_Counts):
     """The area under the ROC or the precision-recall curve, from `num_thresholds` points of it.
 
-    `curve`: "ROC" or "PR". `summation_method`: "interpolation" (trapezoids; for PR the interpolation of Davis and
-    Goadrich (2006)), "minoring" or "majoring". `thresholds`: those to use beside 0 and 1. `multi_label`: one area for
-    each of `num_labels` columns, averaged with `label_weights`. `from_logits`: y_pred are logits.
+    `curve`: "ROC", "PR", or "PRGAIN" for the gains in precision and recall over calling everything positive, that in
+    recall at least 0. Source: Flach and Kull (2015), eqs. 4 and 5. `summation_method`: "interpolation" (trapezoids; for
+    PR the interpolation of Davis and Goadrich (2006)), "minoring" or "majoring". `thresholds`: those to use beside 0
+    and 1. `multi_label`: one area for each of `num_labels` columns, averaged with `label_weights`. `from_logits`:
+    y_pred are logits.
     """
 
     def __init__(
@@ -342,7 +345,7 @@ class AUC(_Counts):
     ) -> None:
         super().__init__(dtype, name or "auc")
         curve, method = str(curve).upper(), str(summation_method).lower()
-        refuse(curve not in ("ROC", "PR"), f"`curve` must be 'ROC' or 'PR', received {curve!r}.")
+        refuse(curve not in ("ROC", "PR", "PRGAIN"), f"`curve` must be 'ROC', 'PR' or 'PRGAIN', received {curve!r}.")
         known = ("interpolation", "minoring", "majoring")
         refuse(method not in known, f"`summation_method` must be one of {known}, received {summation_method!r}.")
         if thresholds is None:
@@ -393,7 +396,12 @@ class AUC(_Counts):
 
     def _summed(self, tp: Array, fp: Array, tn: Array, fn: Array) -> Array:
         recall = ratio(tp, tp + fn)
-        x, y = (ratio(fp, fp + tn), recall) if self.curve == "ROC" else (recall, ratio(tp, tp + fp))
+        if self.curve == "PRGAIN":
+            odds = ratio(tp + fn, tn + fp)
+            x = np.where(tp > 0, np.maximum(1.0 - odds * ratio(fn, tp), 0.0), 0.0)
+            y = np.where(tp > 0, 1.0 - odds * ratio(fp, tp), 1.0)
+        else:
+            x, y = (ratio(fp, fp + tn), recall) if self.curve == "ROC" else (recall, ratio(tp, tp + fp))
         heights = {
             "interpolation": (y[:-1] + y[1:]) / 2.0,
             "minoring": np.minimum(y[:-1], y[1:]),

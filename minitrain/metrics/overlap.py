@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -114,6 +115,12 @@ class _Confusion(Metric):
             w = w * (given.reshape(t.shape) if same_size else given[(..., *(None,) * (t.ndim - given.ndim))])
         t, p, w = t.reshape(-1).astype(np.int64), p.reshape(-1).astype(np.int64), w.reshape(-1).astype(np.float64)
         if not as_dtype(self.dtype).is_floating:  # Keras counts in integers here, weights included
+            if (w != np.trunc(w)).any():
+                warnings.warn(
+                    f"The weights are float, and {self.name!r} counts in {self.dtype}: casting cuts them to integers. "
+                    "0.9 counts for nothing. Make the metric with dtype='float32' to count them as they are.",
+                    stacklevel=2,
+                )
             w = np.trunc(w)
         inside = (t >= 0) & (p >= 0) & (t < self.num_classes) & (p < self.num_classes)
         if self.ignore_class is not None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from minitrain.configuration import serialize, snake_case
 from minitrain.errors import DTypeError
-from minitrain.metrics.base import REGISTRY, Metric, answer, ratio, value_of, weights_for
+from minitrain.metrics.base import REGISTRY, Metric, answer, ratio, same_rank, value_of, weights_for
 
 
 @REGISTRY.register()
@@ -68,10 +68,18 @@ class FunctionMean(Mean):
         raise NotImplementedError  # subclasses do
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Add a batch; a mask that a layer left on y_pred takes elements out."""
+        """Add a batch; a mask that a layer left on y_pred takes elements out.
+
+        Classes that a function ignores take their weights out too; without weights they count as losses of 0, as in
+        Keras.
+        """
         mask = getattr(y_pred, "_keras_mask", None)
         y_true, y_pred = value_of(y_true), value_of(y_pred)
-        values = value_of(self.function(y_true, y_pred))
+        made = self.function(y_true, y_pred)
+        values, counted = value_of(made), getattr(made, "_keras_mask", None)
+        if counted is not None and sample_weight is not None:
+            weights, kept = same_rank(value_of(sample_weight), value_of(counted).astype(np.float64))
+            sample_weight = weights * kept
         if mask is not None:
             kept = value_of(mask).astype(np.float64)
             sample_weight = kept if sample_weight is None else value_of(sample_weight) * kept

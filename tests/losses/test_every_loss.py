@@ -253,3 +253,15 @@ def test_gaussian_nll_is_the_negative_log_density():
     got = losses.GaussianNLL(reduction="none")(y, np.concatenate([mean, log_variance], 1))
     np.testing.assert_allclose(got, expected[:, 0], rtol=1e-12)
     assert np.isfinite(float(losses.GaussianNLL()(y, np.concatenate([mean, log_variance - 1e4], 1))))
+
+
+def test_circle_compares_with_references():
+    x = np.array([[1.0, 0], [0.6, 0.8], [0, 1]], "float32")
+    options = {"remove_diagonal": False, "gamma": 2.0, "margin": 0.3}
+    found = losses.circle([0, 1, 1], x, ref_labels=[0, 1], ref_embeddings=[[0.8, 0.6], [0.0, 1.0]], **options)
+    np.testing.assert_allclose(found, [0.5629153, 1.7533779, 0.8892605], rtol=1e-6)
+    alone = losses.circle([0, 1, 1], x, gamma=2.0)
+    np.testing.assert_allclose(losses.circle([0, 1, 1], x, [0, 1, 1], x, gamma=2.0), alone)
+    assert losses.Circle(64.0, 0.25).get_config()["gamma"] == 64.0
+    with pytest.raises(ValueError, match="one length"):
+        losses.circle([0, 1, 1], x, ref_embeddings=x[:2])

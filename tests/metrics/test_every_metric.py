@@ -380,3 +380,39 @@ def test_weights_of_a_vectors_elements_and_sums_over_axes_that_weights_lack():
     total = metrics.Sum()
     total.update_state([[1.0, 2.0], [3.0, 4.0]], sample_weight=[1.0, 2.0])
     np.testing.assert_allclose(total.result(), 17.0)
+
+
+def test_ignored_classes_take_their_weights_out():
+    metric = metrics.SparseCategoricalCrossentropy(ignore_class=0)
+    p = np.array([[0.8, 0.1, 0.1], [0.05, 0.95, 0], [0.1, 0.8, 0.1]])
+    rest = -np.log([0.95, 0.1])
+    metric.update_state([0, 1, 2], p, sample_weight=[0.5, 1.5, 2.0])
+    assert float(metric.result()) == pytest.approx(rest @ [1.5, 2.0] / 3.5, rel=1e-4)
+    metric.reset_state()
+    metric.update_state([0, 1, 2], p)
+    assert float(metric.result()) == pytest.approx(rest.sum() / 3, rel=1e-4)
+
+
+def test_the_area_of_gains_is_one_for_a_perfect_order_and_kerass_otherwise():
+    y, p, w = [0, 0, 1, 1, 0, 1], np.array([0, 0.5, 0.3, 0.9, 0.6, 0.7]), [1, 2, 3, 4, 1, 2]
+    for method, expected in (("interpolation", 0.4375), ("minoring", 0.25), ("majoring", 0.625)):
+        metric = metrics.AUC(curve="PRGAIN", summation_method=method, num_thresholds=5)
+        metric.update_state(y, p, w)
+        assert float(metric.result()) == pytest.approx(expected)
+    perfect = metrics.AUC(curve="prgain")
+    perfect.update_state([0, 0, 1, 1], [0.1, 0.2, 0.8, 0.9])
+    assert float(perfect.result()) == pytest.approx(1.0)
+    assert metrics.AUC.from_config(perfect.get_config()).curve == "PRGAIN"
+
+
+def test_fractions_that_an_integer_count_drops_are_warned_of():
+    with pytest.warns(UserWarning, match="cuts them to integers"):
+        metrics.MeanIoU(3).update_state([0, 1], [0, 1], sample_weight=[0.5, 0.5])
+    metrics.MeanIoU(3, dtype="float32").update_state([0, 1], [0, 1], sample_weight=[0.5, 0.5])
+    metrics.MeanIoU(3).update_state([0, 1], [0, 1], sample_weight=[2.0, 1.0])
+
+
+@pytest.mark.parametrize("cls", [metrics.Precision, metrics.Recall])
+def test_a_class_needs_a_column_of_its_own(cls):
+    with pytest.raises(ValueError, match="class_id"):
+        cls(class_id=2).update_state([0, 1, 1], [0.2, 0.1, 0.6])

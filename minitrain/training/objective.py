@@ -59,8 +59,25 @@ class LossSum(Loss):
         )
 
 
+class Crossentropy(Loss):
+    """What "crossentropy" stands for: the binary, sparse or categorical form, by the shapes of each call."""
+
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        y_true = as_tensor(y_true)
+        return getattr(losses_module, _form("crossentropy", y_true, y_pred))()(y_true, y_pred, sample_weight)
+
+
+def _form(family: str, y_true: Any, y_pred: Any) -> str:
+    """The binary, sparse or categorical class of a family, by the shapes, as in Keras."""
+    t, p = y_true.shape, y_pred.shape
+    binary, sparse, categorical = FORMS[family]
+    return binary if p[-1] == 1 or len(p) == 1 else sparse if len(t) < len(p) or t[-1] == 1 else categorical
+
+
 def as_loss(identifier: Any) -> Loss | None:
     """The loss that a name, a class, an instance or a function stands for; None for None."""
+    if isinstance(identifier, str) and identifier in CROSSENTROPY:
+        return Crossentropy(name=identifier)
     found = losses_module.get(identifier)
     if found is None or isinstance(found, Loss):
         return found
@@ -77,11 +94,8 @@ def as_metric(identifier: Any, y_true: Any, y_pred: Any) -> Metric:
     """
     for family, names in (("accuracy", ACCURACY), ("crossentropy", CROSSENTROPY)):
         if isinstance(identifier, str) and identifier in names:
-            binary, sparse, categorical = FORMS[family]
-            t, p = y_true.shape, y_pred.shape
-            is_sparse = len(t) < len(p) or t[-1] == 1
-            chosen = binary if p[-1] == 1 or len(p) == 1 else sparse if is_sparse else categorical
-            return getattr(metrics_module, chosen)(name=identifier)  # type: ignore[no-any-return]
+            made: Metric = getattr(metrics_module, _form(family, y_true, y_pred))(name=identifier)
+            return made
     found = metrics_module.get(identifier)
     if not isinstance(found, Metric):
         if not callable(found):

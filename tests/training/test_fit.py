@@ -340,3 +340,28 @@ def test_a_loss_scale_that_is_set_between_fits_divides_what_it_multiplies():
             model.optimizer.loss_scale_factor = factor
             model.fit(x, x[:, :1], 8, 2, 0)
     np.testing.assert_array_equal(*(each.get_weights()[0] for each in found))
+
+
+@pytest.mark.parametrize(
+    ("units", "activation", "labels", "form"),
+    [
+        (1, "sigmoid", lambda y: y % 2, "binary_crossentropy"),
+        (3, "softmax", lambda y: y, "sparse_categorical_crossentropy"),
+        (3, "softmax", lambda y: y[:, None], "sparse_categorical_crossentropy"),
+        (3, "softmax", lambda y: np.eye(3, dtype="float32")[y], "categorical_crossentropy"),
+    ],
+)
+def test_the_loss_crossentropy_takes_the_form_of_the_shapes(units, activation, labels, form, tmp_path):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(64, 4)).astype("float32"), labels(rng.integers(0, 3, 64))
+    losses = []
+    for loss in ("crossentropy", form):
+        mt.keras.utils.set_random_seed(0)
+        model = mt.keras.Sequential([mt.keras.Input((4,)), mt.keras.layers.Dense(units, activation)])
+        model.compile("sgd", loss=loss)
+        losses.append(model.fit(x, y, epochs=2, verbose=0).history["loss"])
+        model.save(tmp_path / "model.minitrain")
+        again = mt.keras.models.load_model(tmp_path / "model.minitrain")
+        losses.append([again.evaluate(x, y, verbose=0)])
+    assert losses[0] == losses[2]
+    assert losses[1] == losses[3]

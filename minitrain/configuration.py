@@ -134,9 +134,9 @@ def register_serializable(package: str = "Custom", name: str | None = None) -> C
 
 
 @contextmanager
-def custom_object_scope(custom_objects: dict[str, Any]) -> Iterator[None]:
+def custom_object_scope(custom_objects: dict[str, Any] | None) -> Iterator[None]:
     """Within this `with` block, names in configurations may stand for these classes and functions."""
-    _scopes.open.append(dict(custom_objects))
+    _scopes.open.append(dict(custom_objects or {}))
     try:
         yield
     finally:

@@ -16,11 +16,11 @@ REGISTRY = Registry("constraint")
 
 
 class Constraint(Configurable):
-    """The base: `constraint(w)` gives the projected weight. Users' own override `__call__`."""
+    """The base: `constraint(w)` gives the projected weight, here w itself. Users' own override `__call__`."""
 
     def __call__(self, w: Any) -> Any:
         """The projection of a weight."""
-        raise NotImplementedError(f"{type(self).__name__} must define __call__(self, w).")
+        return as_tensor(w)
 
 
 def _norms(w: Any, axis: Any) -> Tensor:

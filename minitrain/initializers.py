@@ -15,9 +15,9 @@ from minitrain import config
 from minitrain.configuration import Configurable, Registry
 from minitrain.dtypes import as_dtype
 from minitrain.engine.convert import to_array
-from minitrain.engine.tensor import Tensor
+from minitrain.engine.tensor import Tensor, TensorLike
 from minitrain.errors import InvalidArgumentError, ShapeError
-from minitrain.ops.random import Generator, SeedGenerator, get_global_generator
+from minitrain.ops.random import Generator, SeedGenerator, as_seed, get_global_generator
 
 REGISTRY = Registry("initializer")
 
@@ -89,6 +89,7 @@ class RandomInitializer(Initializer):
     """
 
     def __init__(self, seed: int | SeedGenerator | None = None) -> None:
+        seed = as_seed(seed)
         if seed is not None and not isinstance(seed, (int, np.integer, SeedGenerator)):
             raise InvalidArgumentError(f"`seed` must be an integer, a SeedGenerator or None, received {seed!r}.")
         self.seed = seed
@@ -252,8 +253,11 @@ REGISTRY.entries["orthogonal"] = OrthogonalInitializer
 
 
 def get(identifier: Any) -> Any:
-    """The initializer that `identifier` stands for: a string, class, instance, configuration, array or callable."""
-    if isinstance(identifier, (int, float, np.ndarray)) and not isinstance(identifier, bool):
+    """The initializer that `identifier` stands for: a string, class, instance, configuration, callable or values.
+
+    Values are a number, an array or a Tensor.
+    """
+    if isinstance(identifier, (int, float, np.ndarray, TensorLike)) and not isinstance(identifier, bool):
         return Constant(identifier)
     return REGISTRY.get(identifier)
 

@@ -242,3 +242,30 @@ def test_the_inputs_of_a_symbolic_tensor_are_found():
     assert [each is expected for each, expected in zip(mt.utils.get_source_inputs((a + b) * a), (a, b))] == [True, True]
     with pytest.raises(ImportError, match="summary"):
         mt.utils.plot_model(mt.Model(a, a * 2.0))
+
+
+def test_a_seed_generator_goes_through_a_configuration():
+    for made in (
+        initializers.RandomNormal(seed=mt.random.SeedGenerator(3)),
+        mt.keras.layers.Dropout(0.5, seed=mt.random.SeedGenerator(3)),
+    ):
+        again = type(made).from_config(made.get_config())
+        assert again.seed.initial_seed == 3
+        assert again.get_config() == made.get_config()
+    draw = initializers.RandomNormal(seed=mt.random.SeedGenerator(3))
+    again = initializers.RandomNormal.from_config(draw.get_config())
+    np.testing.assert_array_equal(draw((4,)), again((4,)))
+
+
+def test_values_initialize_weights():
+    for values in (mt.constant([[1.0, 2.0]]), np.float32([[1, 2]])):
+        assert initializers.get(values)((1, 2)).numpy().tolist() == [[1, 2]]
+        layer = mt.keras.layers.Dense(2, kernel_initializer=values)
+        layer.build((None, 1))
+        assert layer.kernel.numpy().tolist() == [[1, 2]]
+        total = mt.keras.metrics.Mean().add_weight((1, 2), initializer=values, name="total")
+        assert total.numpy().tolist() == [[1, 2]]
+
+
+def test_the_base_of_constraints_leaves_weights_alone():
+    assert constraints.Constraint()([1.0, -2.0]).numpy().tolist() == [1, -2]

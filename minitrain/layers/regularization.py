@@ -14,7 +14,7 @@ from minitrain.engine.tensor import Tensor
 from minitrain.errors import InvalidArgumentError, ShapeError
 from minitrain.layers.base import REGISTRY, Layer
 from minitrain.ops.elementwise import cast
-from minitrain.ops.random import Generator, SeedGenerator, dropout_from, get_global_generator
+from minitrain.ops.random import Generator, SeedGenerator, as_seed, dropout_from, get_global_generator
 from minitrain.regularizers import L1L2
 
 
@@ -28,7 +28,7 @@ class RandomLayer(Layer):
 
     def __init__(self, seed: Any = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.seed = seed
+        self.seed = seed = as_seed(seed)
         if isinstance(seed, SeedGenerator):
             self.generator = seed.generator
             return

@@ -60,7 +60,9 @@ class Metric(Configurable):
         shape = (shape,) if isinstance(shape, int) else tuple(shape)
         if dtype is None:  # users add what they compute in float32
             dtype = "float64" if _is_ours(self) else "float32"
-        start = np.array(as_tensor(initializers.get(initializer or "zeros")(shape, dtype))._array)
+        start = np.array(
+            as_tensor(initializers.get("zeros" if initializer is None else initializer)(shape, dtype))._array
+        )
         variable = Variable(start, trainable=False, name=name or "state")
         self._state.append((variable, start))
         return variable

@@ -208,6 +208,13 @@ class SeedGenerator:
         return cls(**config)
 
 
+def as_seed(seed: Any) -> Any:
+    """A `seed` argument as it was before `get_config`: with a SeedGenerator where its configuration stands."""
+    if isinstance(seed, dict) and seed.get("class_name") == "SeedGenerator":
+        return SeedGenerator.from_config(seed["config"])
+    return seed
+
+
 class _Streams:
     """The global stream and those that belong to a `seed=` argument: what `set_seed` starts anew."""
 

@@ -97,7 +97,9 @@ def _made(config: Any) -> Any:
     own = custom_object(config.get("registered_name") or name) or custom_object(name)
     if own is not None:
         return own.from_config(config.get("config") or {}) if hasattr(own, "from_config") else own
-    for family in FAMILIES:
+    # Some names are those of several families' members: of a loss and a metric, of a layer and an initializer.
+    named = str(config.get("module")).split(".")
+    for family in sorted(FAMILIES, key=lambda family: family.__name__.rpartition(".")[2] not in named):
         registry = getattr(family, "REGISTRY", None) or _registry_of(family)
         if registry is not None and name in registry.entries:
             return registry.get(config)

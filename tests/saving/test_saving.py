@@ -956,6 +956,27 @@ def test_serialized_objects_have_the_form_of_keras_and_strangers_are_refused():
         saving.deserialize_keras_object({"class_name": "Nobody", "config": {}})
 
 
+@pytest.mark.parametrize(
+    "cls",
+    [
+        *(mt.keras.metrics.Poisson, mt.keras.losses.Poisson, mt.keras.metrics.MeanSquaredError),
+        *(mt.keras.initializers.Identity, layers.Identity, mt.keras.optimizers.SGD),
+    ],
+)
+@pytest.mark.parametrize("library", ["minitrain", "keras"])
+def test_a_name_of_several_families_is_read_as_the_one_that_was_written(cls, library):
+    written = saving.serialize_keras_object(cls())
+    written["module"] = written["module"].replace("minitrain", library)
+    assert type(saving.deserialize_keras_object(json.loads(json.dumps(written)))) is cls
+
+
+def test_a_scope_may_have_no_custom_objects():
+    with saving.custom_object_scope(None):
+        assert (
+            type(saving.deserialize_keras_object(saving.serialize_keras_object(layers.Identity()))) is layers.Identity
+        )
+
+
 def test_layers_that_were_arguments_come_back_where_get_config_is_left_to_us(tmp_path):
     class Around(layers.Layer):
         def __init__(self, first, others=(), start="zeros", **kwargs):

@@ -28,19 +28,46 @@ REGISTRY = Registry("metric")
 Array = Any
 
 
-def _metrics_in(value: Any) -> Iterator[Metric]:
-    """The metrics in an attribute's value, lists, tuples and dicts looked through."""
-    if isinstance(value, Metric):
+class State(Variable):
+    """A metric's variable, named as Keras names it: "total", with the path "mean/total"."""
+
+    __slots__ = ("_owner",)
+
+    _owner: str
+
+    @property
+    def name(self) -> str:
+        """The name within the metric."""
+        return self._name
+
+    @property
+    def path(self) -> str:
+        """The metric's name and the variable's."""
+        return f"{self._owner}/{self._name}"
+
+    def __copy__(self) -> State:
+        copied = State(self, self._trainable, self._name)
+        copied._owner = self._owner
+        return copied
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return State, (self._tensor._array, self._trainable, self._name), (None, {"_owner": self._owner})
+
+
+def _state_in(value: Any) -> Iterator[Metric | Variable]:
+    """The metrics and variables in an attribute's value, lists, tuples and dicts looked through. No layers' weights."""
+    if isinstance(value, Metric) or type(value) is Variable:
         yield value
     elif isinstance(value, (list, tuple, dict)):
         for each in value.values() if isinstance(value, dict) else value:
-            yield from _metrics_in(each)
+            yield from _state_in(each)
 
 
 class Metric(Configurable):
     """The base: `update_state` adds a batch, `result` gives the value so far, `reset_state` starts anew.
 
     Users' own define `update_state(y_true, y_pred, sample_weight=None)` and `result()`, with state from `add_weight`.
+    Variables among the attributes are state too, which starts anew from 0.
     """
 
     def __init__(self, dtype: Any = None, name: str | None = None) -> None:
@@ -63,7 +90,8 @@ class Metric(Configurable):
         start = np.array(
             as_tensor(initializers.get("zeros" if initializer is None else initializer)(shape, dtype))._array
         )
-        variable = Variable(start, trainable=False, name=name or "state")
+        variable = State(start, trainable=False, name=name or "state")
+        variable._owner = self.name
         self._state.append((variable, start))
         return variable
 
@@ -71,20 +99,25 @@ class Metric(Configurable):
 
     @property
     def variables(self) -> list[Variable]:
-        """The state variables, those of metrics that this one holds included."""
-        own = [variable for variable, _ in self._state]
-        return own + [variable for each in self._held() for variable in each.variables]
+        """The state variables, those among the attributes and those of metrics that this one holds included."""
+        own: list[Variable] = [variable for variable, _ in self._state]
+        for each in self._held():
+            own += each.variables if isinstance(each, Metric) else [each]
+        return own
 
-    def _held(self) -> list[Metric]:
-        """The metrics among the attributes, those in lists and dicts included."""
-        return [each for value in vars(self).values() for each in _metrics_in(value)]
+    def _held(self) -> list[Metric | Variable]:
+        """The metrics and variables among the attributes, those in lists and dicts included."""
+        return [each for value in vars(self).values() for each in _state_in(value)]
 
     def reset_state(self) -> None:
         """Start anew."""
         for variable, start in self._state:
             variable.assign(start)
         for each in self._held():
-            each.reset_state()
+            if isinstance(each, Metric):
+                each.reset_state()
+            else:
+                each.assign(np.zeros(each.shape, each.dtype.dtype))
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -416,3 +416,41 @@ def test_fractions_that_an_integer_count_drops_are_warned_of():
 def test_a_class_needs_a_column_of_its_own(cls):
     with pytest.raises(ValueError, match="class_id"):
         cls(class_id=2).update_state([0, 1, 1], [0.2, 0.1, 0.6])
+
+
+def test_variables_among_the_attributes_of_users_metrics_are_state():
+    class Largest(metrics.Metric):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.largest = mt.Variable(0.0)
+            self.counts = [mt.Variable([0, 0])]
+
+        def update_state(self, y_true, y_pred, sample_weight=None):
+            self.largest.assign(mt.maximum(self.largest, mt.reduce_max(y_pred)))
+            self.counts[0].assign_add([1, len(y_pred)])
+
+        def result(self):
+            return self.largest
+
+    metric = Largest()
+    metric.update_state([0.0, 1.0], [3.0, 2.0])
+    assert float(metric.result()) == 3
+    assert [each.numpy().tolist() for each in metric.variables] == [3, [1, 2]]
+    assert len(metric.stateless_update_state([1.0, [0, 0]], [0.0], [2.0])) == 2
+    assert float(metric.result()) == 3
+    metric.reset_state()
+    assert [each.numpy().tolist() for each in metric.variables] == [0, [0, 0]]
+    model = mt.keras.Sequential([mt.keras.layers.Dense(1, kernel_initializer="ones")])
+    model.compile("sgd", "mse", metrics=[Largest(name="largest")])
+    model.optimizer.learning_rate = 0.0
+    x = np.array([[5.0], [1.0]], "float32")
+    assert model.fit(x, x, epochs=2, verbose=0, validation_data=(x[1:], x[1:])).history["val_largest"] == [1, 1]
+
+
+def test_state_is_named_as_in_keras_and_pickles():
+    metric = metrics.Precision(name="p")
+    metric.update_state([1, 0], [0.9, 0.8])
+    for each in (metric, pickle.loads(pickle.dumps(metric)), copy.deepcopy(metric)):
+        assert [v.name for v in each.variables] == ["true_positives", "false_positives"]
+        assert [v.path for v in each.variables] == ["p/true_positives", "p/false_positives"]
+        assert float(each.result()) == 0.5

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import reduce
 from typing import Any
 
-from minitrain.config import epsilon, floatx, set_epsilon, set_floatx
+from minitrain.config import backend, epsilon, floatx, image_data_format, set_epsilon, set_floatx
 from minitrain.dtypes import as_dtype, numpy_dtype, promote
 from minitrain.engine.symbolic import KerasTensor
 from minitrain.errors import InvalidArgumentError
@@ -25,16 +25,6 @@ __all__ = [
     "set_floatx",
     "standardize_dtype",
 ]
-
-
-def backend() -> str:
-    """What computes: "minitrain", which is none of Keras's backends."""
-    return "minitrain"
-
-
-def image_data_format() -> str:
-    """Where layers expect the channels of images, unless their `data_format` says otherwise: "channels_last"."""
-    return "channels_last"
 
 
 def standardize_dtype(dtype: Any) -> str:

@@ -11,12 +11,17 @@ from minitrain.errors import InvalidArgumentError
 
 __all__ = [
     "PhysicalDevice",
+    "backend",
     "blas_threads",
+    "disable_traceback_filtering",
     "dtype_policy",
+    "enable_traceback_filtering",
     "epsilon",
     "floatx",
     "functions_run_eagerly",
     "get_visible_devices",
+    "image_data_format",
+    "is_traceback_filtering_enabled",
     "list_physical_devices",
     "run_functions_eagerly",
     "set_blas_threads",
@@ -27,6 +32,28 @@ __all__ = [
 ]
 
 _settings: dict[str, object] = {"floatx": "float32", "epsilon": 1e-7, "policy": None, "threads": "auto"}
+
+
+def backend() -> str:
+    """What computes: "minitrain", which is none of Keras's backends."""
+    return "minitrain"
+
+
+def image_data_format() -> str:
+    """Where layers expect the channels of images, unless their `data_format` says otherwise: "channels_last"."""
+    return "channels_last"
+
+
+def enable_traceback_filtering() -> None:
+    """Nothing to do: tracebacks are Python's own."""
+
+
+disable_traceback_filtering = enable_traceback_filtering
+
+
+def is_traceback_filtering_enabled() -> bool:
+    """Always False: tracebacks are Python's own."""
+    return False
 
 
 def floatx() -> str:

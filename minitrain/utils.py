@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,16 @@ __all__ = [
     "to_categorical",
     "unpack_x_y_sample_weight",
 ]
+
+
+# Keras has these here too. What reads and writes files stands above this module, and is imported where it is named.
+_SAVING = ("deserialize_keras_object", "get_registered_name", "get_registered_object", "serialize_keras_object")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _SAVING:
+        return getattr(import_module("minitrain.saving"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def to_categorical(x: Any, num_classes: int | None = None) -> Any:

@@ -566,3 +566,15 @@ def test_the_summary_shows_what_a_subclassed_model_in_a_graph_gives():
     lines = []
     keras.Model(x, Head()(layers.Dense(4)(x))).summary(print_fn=lines.append)
     assert "(None, 7)" in next(line for line in "\n".join(lines).split("\n") if "(Head)" in line)
+
+
+def test_names_that_scripts_ask_the_configuration_and_the_utilities_for():
+    assert keras.config.backend() == keras.backend.backend() == "minitrain"
+    assert keras.config.image_data_format() == "channels_last"
+    keras.config.disable_traceback_filtering()
+    assert not keras.config.is_traceback_filtering_enabled()
+    for name in ("serialize_keras_object", "deserialize_keras_object", "get_registered_name", "get_registered_object"):
+        assert getattr(keras.utils, name) is getattr(keras.saving, name)
+    with pytest.raises(AttributeError, match="no attribute"):
+        keras.utils.nothing  # noqa: B018
+    assert keras.initializers.IdentityInitializer is keras.initializers.Identity

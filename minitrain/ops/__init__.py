@@ -82,7 +82,6 @@ from minitrain.ops.elementwise import (
     sinh,
     softplus,
     sqrt,
-    square,
     stop_gradient,
     subtract,
     tan,
@@ -251,6 +250,7 @@ from minitrain.ops.keras_names import (
     diag,
     diagonal,
     dot,
+    einsum,
     expand_dims,
     eye,
     flip,
@@ -268,6 +268,7 @@ from minitrain.ops.keras_names import (
     logical_or,
     logical_xor,
     logsumexp,
+    matmul,
     max,
     mean,
     median,
@@ -304,6 +305,7 @@ from minitrain.ops.keras_names import (
     solve,
     sort,
     split,
+    square,
     std,
     sum,
     swapaxes,
@@ -350,10 +352,8 @@ from minitrain.ops.keras_neural import (
 )
 from minitrain.ops.linear import (
     det,
-    einsum,
     inv,
     logdet,
-    matmul,
     slogdet,
     tensordot,
 )
@@ -389,7 +389,7 @@ from minitrain.ops.special import (
 
 # keras.ops's names for the arguments, where an operation has TensorFlow's.
 _PAIRS = (
-    "add arctan2 divide divide_no_nan equal greater greater_equal less less_equal logaddexp matmul maximum minimum "
+    "add arctan2 divide divide_no_nan equal greater greater_equal less less_equal logaddexp maximum minimum "
     "multiply not_equal subtract"
 )
 _NAMES = {
@@ -400,7 +400,6 @@ _NAMES = {
     ("x", "repeats"): "repeat",
     ("x", "axis"): "squeeze",
     ("x", "num"): "unstack",
-    ("subscripts",): "einsum",
     ("variable",): "stop_gradient",
 }
 

@@ -534,3 +534,13 @@ def test_a_letter_of_an_einsum_stands_for_one_size():
         with pytest.raises(ValueError, match=r"Axis 'j' .* size"):
             ops.einsum("ij,jk->ik", *(np.ones(each) for each in shapes))
     assert ops.einsum("i...,...->i...", np.ones((2, 3, 4)), np.ones((1, 4))).shape == (2, 3, 4)
+
+
+def test_products_of_8_bits_do_not_run_over():
+    x, y = np.full((1, 2), 100, "int8"), np.full((2, 1), 100, "int8")
+    for made in (ops.matmul(x, y), ops.einsum("ij,jk->ik", x, y)):
+        assert made.dtype == "int32"
+        assert made.numpy().tolist() == [[20000]]
+    assert ops.matmul(x, y.astype("float32")).dtype == "float32"
+    assert ops.square([True, False]).dtype == "int32"
+    assert ops.square(mt.KerasTensor((None, 3))).shape == (None, 3)

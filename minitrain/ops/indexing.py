@@ -583,7 +583,7 @@ def bincount(
         )
     if axis not in (None, 0, -1):
         raise InvalidArgumentError(f"`axis` must be None, 0 or -1, received {axis}.")
-    size = max(least, int(values.max(initial=-1)) + 1)
+    size = max(least, int(values.max()) + 1 if values.size else 0)
     size = size if maxlength is None else min(size, maxlength)
     shape = (-1, values.shape[-1]) if axis == -1 and values.ndim > 1 else (1, values.size)
     rows = values.reshape(shape)

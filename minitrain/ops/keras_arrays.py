@@ -606,7 +606,8 @@ def unique(
         if more > 0:
             width = [(0, more if each == along % distinct.ndim else 0) for each in builtins.range(distinct.ndim)]
             distinct = np.pad(distinct, width, constant_values=0 if fill_value is None else fill_value)
-            first, counts = np.pad(first, (0, more)), np.pad(counts, (0, more))
+            places = first[0] if len(first) else 0  # those of the fillers are the first value's, as in Keras
+            first, counts = np.pad(first, (0, more), constant_values=places), np.pad(counts, (0, more))
         else:
             distinct = distinct.take(np.arange(size), along)
             first, counts = first[:size], counts[:size]

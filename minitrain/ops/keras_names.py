@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from minitrain.dtypes import as_dtype
-from minitrain.engine.convert import LATE, as_tensor, operands, same_dtype, tensors
+from minitrain.engine.convert import LATE, as_tensor, operands, same_dtype
 from minitrain.engine.primitive import ops
 from minitrain.engine.tensor import Tensor, TensorLike
 from minitrain.errors import InvalidArgumentError, ShapeError
@@ -266,23 +266,23 @@ def mod(x1: Any, x2: Any) -> Tensor:
     return elementwise.floormod(x1, x2)
 
 
-def _wide_products(values: list[Tensor]) -> list[Tensor]:
+def _wide_products(values: Any) -> Any:
     """Integers of 8 bits with a sign as int32, in which Keras adds up their products: 8 bits would run over."""
-    if builtins.all(each._array.dtype == np.int8 for each in values):
+    if builtins.all(as_tensor(each)._array.dtype == np.int8 for each in values):
         return [elementwise.cast(each, "int32") for each in values]
     return values
 
 
 def matmul(x1: Any, x2: Any) -> Tensor:
     """The matrix product of the last two axes, or of vectors; int8 gives int32."""
-    return linear.matmul(*_wide_products([*operands(x1, x2)]))
+    return linear.matmul(*_wide_products((x1, x2)))
 
 
 def einsum(subscripts: str, *operands: Any, **kwargs: Any) -> Tensor:
     """The sum of products that `subscripts` says, such as "bij,bjk->bik"; int8 gives int32."""
     if isinstance(operands[0] if operands else None, (list, tuple)):
         operands = tuple(operands[0])
-    return linear.einsum(subscripts, *_wide_products(tensors(operands)), **kwargs)
+    return linear.einsum(subscripts, *_wide_products(operands), **kwargs)
 
 
 def square(x: Any) -> Tensor:

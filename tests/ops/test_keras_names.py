@@ -542,5 +542,20 @@ def test_products_of_8_bits_do_not_run_over():
         assert made.dtype == "int32"
         assert made.numpy().tolist() == [[20000]]
     assert ops.matmul(x, y.astype("float32")).dtype == "float32"
+    assert ops.einsum("ij,jk->ik", x > 0, y).dtype == "int8"
+    for product in (ops.matmul, lambda a, b: ops.einsum("ij,jk->ik", a, b)):  # an array takes the Tensor's dtype
+        assert product(mt.ones((1, 2)), np.ones((2, 1))).dtype == "float32"
     assert ops.square([True, False]).dtype == "int32"
     assert ops.square(mt.KerasTensor((None, 3))).shape == (None, 3)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int8", "int64"])
+def test_integers_of_any_dtype_are_counted(dtype):
+    assert ops.bincount(np.array([1, 1, 3], dtype)).numpy().tolist() == [0, 2, 0, 1]
+    assert ops.bincount(np.array([], dtype), minlength=2).numpy().tolist() == [0, 0]
+
+
+def test_places_of_filled_up_values_are_the_first_ones():
+    values, places = ops.unique([2, 1, 2, 3], return_index=True, size=5, fill_value=-1)
+    assert values.numpy().tolist() == [1, 2, 3, -1, -1]
+    assert places.numpy().tolist() == [1, 0, 3, 1, 1]

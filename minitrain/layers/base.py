@@ -689,7 +689,8 @@ class Layer(Configurable):
         self._numpy_dtype = as_dtype(self.dtype).dtype  # the very object: unpickled ones are only equal
 
 
-UNSEEN = frozenset(("built", "stop_training", "history"))  # attributes that no program depends on
+# Attributes that no program depends on.
+UNSEEN = frozenset(("built", "stop_training", "stop_evaluating", "stop_predicting", "history"))
 OURS = "minitrain.layers."
 
 

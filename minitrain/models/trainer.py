@@ -31,7 +31,7 @@ from minitrain.models.steps import LossTracker, NewLoss, Steps
 from minitrain.ops.elementwise import add_n
 from minitrain.saving.model import compile_settings, written_settings
 from minitrain.training.callbacks import CallbackList
-from minitrain.training.data import Batch, Endless, Shuffled, Table, batches_of, need_count
+from minitrain.training.data import Batch, Ongoing, Shuffled, Table, batches_of, need_count
 from minitrain.training.loggers import History
 from minitrain.training.objective import Measures, Objective
 from minitrain.training.threads import threads_for
@@ -48,6 +48,7 @@ class Trainer:
     loss: Any = None
     run_eagerly = False
     steps_per_execution = 1
+    stop_evaluating = stop_predicting = False
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -275,7 +276,8 @@ class Trainer:
         Several inputs or outputs come as tuples, lists or dicts of these. `batch_size`: 32 by default; the last batch
         may be smaller. `validation_split`: this share of the last rows, taken before shuffling. `class_weight`: factors
         of the sample weights by class. `verbose`: 0 for silence, 1 for a bar an epoch, 2 for a line an epoch.
-        `steps_per_epoch`: so many batches an epoch, going on where the epoch before ended.
+        `steps_per_epoch`: so many batches an epoch, going on where the epoch before ended; the end of the data ends an
+        epoch too.
 
         Raises before training: TapeError for a model that is not compiled, ShapeError for rows that do not match,
         DTypeError for what holds no numbers, NonFiniteError for NaN and infinities.
@@ -309,15 +311,17 @@ class Trainer:
         hooks.call("on_train_begin", {})
         logs: Results = {}
         start, done = hooks.resume(initial_epoch)
-        ongoing = Endless(batches) if steps_per_epoch else None
+        ongoing = None if isinstance(batches, Table) and not steps_per_epoch else Ongoing(batches, steps_per_epoch)
         with threads_for(self._largest_product(batches)):
             for epoch in range(start, epochs):
                 if self.stop_training:
                     break
+                source = iter(batches) if ongoing is None else ongoing.epoch()
+                if source is None:
+                    break
                 if not done:
                     self.reset_metrics()
                     hooks.call("on_epoch_begin", epoch, {})
-                source = iter(batches) if ongoing is None else _some(ongoing, steps_per_epoch)
                 logs = self._train_epoch(source, hooks, epoch, done)
                 done = 0
                 if validation is not None and _is_due(epoch, validation_freq):
@@ -326,8 +330,6 @@ class Trainer:
                 logs = dict(sorted(logs.items()))
                 hooks.call("on_epoch_end", epoch, logs)
                 hooks.back_up(epoch + 1, 0)
-                if ongoing is not None and ongoing.has_ended:
-                    break
         if self.optimizer.use_ema:
             self.optimizer.finalize_variable_values(self.trainable_variables)
         hooks.call("on_train_end", logs)
@@ -388,7 +390,7 @@ class Trainer:
         if is_own and place >= first:
             logs = results()
         if place >= first and (place + 1) % every:
-            hooks.call("on_train_batch_end", place, logs)
+            hooks.call("on_train_batch_end", _last_of(place, every), logs)
         if place < 0:
             raise InvalidArgumentError(
                 "There was no batch to train on: the iterable is empty, or used up, as a generator is after one epoch. "
@@ -438,6 +440,7 @@ class Trainer:
 
     def _test_epoch(self, batches: Any, steps: int | None, hooks: CallbackList) -> Results:
         self.reset_metrics()
+        self.stop_evaluating = False
         hooks.call("on_test_begin", {})
         is_own = self._has_own("test")
         reading = hooks.reads("on_test_batch_end")
@@ -452,10 +455,12 @@ class Trainer:
                 logs = outcome()
             if (place + 1) % every == 0:
                 hooks.call("on_test_batch_end", place, logs)
+            if self.stop_evaluating:
+                break
         if is_own and place >= 0:
             logs = outcome()
         if (place + 1) % every:
-            hooks.call("on_test_batch_end", place, logs)
+            hooks.call("on_test_batch_end", _last_of(place, every), logs)
         results = dict(logs) if is_own else self.get_metrics_result()
         hooks.call("on_test_end", results)
         return results
@@ -480,6 +485,8 @@ class Trainer:
         batches = self._batches(x, batch_size=batch_size)
         batches.need_end(steps, "steps")
         hooks = CallbackList(callbacks, model=self, epochs=1, steps=steps or len(batches) or None, verbose=0)
+        if self.stop_predicting:  # by the call before; setting it every time would be felt in a prediction of one row
+            self.stop_predicting = False
         hooks.call("on_predict_begin", {})
         every = self.steps_per_execution
         found: list[Any] = []
@@ -489,10 +496,13 @@ class Trainer:
             found.append(self._predicted(pack_x_y_sample_weight(*batch)))
             if (place + 1) % every == 0 and hooks.callbacks:
                 hooks.call("on_predict_batch_end", place, {"outputs": _joined(found[-every:])})
+            if self.stop_predicting:
+                break
         if not found:
             raise InvalidArgumentError("There was no batch to predict.")
         if len(found) % every and hooks.callbacks:
-            hooks.call("on_predict_batch_end", len(found) - 1, {"outputs": _joined(found[-(len(found) % every) :])})
+            rest = {"outputs": _joined(found[-(len(found) % every) :])}
+            hooks.call("on_predict_batch_end", _last_of(len(found) - 1, every), rest)
         hooks.call("on_predict_end", {})
         return _joined(found)
 
@@ -576,13 +586,9 @@ def parts_of(validation_data: Any) -> Any:
     return parts
 
 
-def _some(batches: Endless, steps: int) -> Iterator[Batch]:
-    """The next so many batches."""
-    for _ in range(steps):
-        batch = batches.next()
-        if batch is None:
-            return
-        yield batch
+def _last_of(place: int, every: int) -> int:
+    """The last step of those at once that a batch belongs to, which callbacks are told though the data ended before."""
+    return place - place % every + every - 1
 
 
 def _joined(found: list[Any]) -> Any:

@@ -7,6 +7,7 @@ at a time.
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from collections.abc import Callable, Iterator
 from copy import copy
@@ -450,26 +451,48 @@ def batches_of(
     return Stream(x, dtype, strings, shuffle)
 
 
-class Endless:
-    """Batches that go on where they stopped, for `steps_per_epoch`: round and round a table, once through the rest."""
+class Ongoing:
+    """The epochs of batches that may go on where they stopped, for `steps_per_epoch`, or come from a used-up iterator.
 
-    def __init__(self, batches: Table | Stream) -> None:
+    As in Keras, an epoch ends with the data: with a warning where it has more steps than there are batches left, and
+    the next begins anew.
+    """
+
+    def __init__(self, batches: Table | Stream, steps: int | None) -> None:
         self.batches = batches
-        self.is_table = isinstance(batches, Table)
-        self.ongoing = iter(batches)
-        self.has_ended = False
+        self.steps = steps
+        self._ongoing: Iterator[Batch] | None = None
 
-    def next(self) -> Batch | None:
-        """The next batch, or None, with a warning, where the data has run out."""
-        batch = next(self.ongoing, None)
-        if batch is None and (self.is_table or len(self.batches)):
-            self.ongoing = iter(self.batches)
-            batch = next(self.ongoing, None)
-        if batch is None:
-            self.has_ended = True
-            warnings.warn(
-                "Your input ran out of data; interrupting training. Make sure that your iterable can generate at least "
-                "`steps_per_epoch * epochs` batches.",
-                stacklevel=4,
-            )
-        return batch
+    def epoch(self) -> Iterator[Batch] | None:
+        """The batches of the next epoch; None, with a warning, where an iterator is used up.
+
+        Raises InvalidArgumentError where it was so from the start.
+        """
+        is_new = self._ongoing is None
+        first = next(self._ongoing, None) if self._ongoing is not None and self.steps else None
+        if first is None:
+            self._ongoing = iter(self.batches)
+            first = next(self._ongoing, None)
+        if first is not None:
+            return self._from(first, self._ongoing)
+        if is_new:
+            raise InvalidArgumentError("There was no batch to train on: the iterable is empty, or used up.")
+        self._warn(4)
+        return None
+
+    def _from(self, first: Batch, ongoing: Iterator[Batch]) -> Iterator[Batch]:
+        yield first
+        for _ in range(1, self.steps) if self.steps else itertools.count(1):
+            batch = next(ongoing, None)
+            if batch is None:
+                if self.steps:
+                    self._warn(5)
+                return
+            yield batch
+
+    def _warn(self, depth: int) -> None:
+        warnings.warn(
+            "Your input ran out of data; interrupting training. Make sure that your iterable can generate at least "
+            "`steps_per_epoch * epochs` batches; a Dataset can `repeat()`.",
+            stacklevel=depth,
+        )

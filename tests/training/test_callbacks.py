@@ -583,3 +583,22 @@ def test_a_layer_frozen_within_an_epoch_is_left_alone_from_then_on():
         return model.fit(x, x[:, :1], batch_size=4, epochs=2, verbose=0, shuffle=False, callbacks=[Freeze()]).history
 
     assert trained(False) == trained(True)
+
+
+def test_callbacks_end_evaluation_and_prediction():
+    class Stop(callbacks.Callback):
+        def on_test_batch_end(self, batch, logs=None):
+            self.model.stop_evaluating = batch == 1
+
+        def on_predict_batch_end(self, batch, logs=None):
+            self.model.stop_predicting = batch == 1
+
+    model = small()
+    first, whole = (
+        model.evaluate(X[:16], Y[:16], batch_size=8, verbose=0),
+        model.evaluate(X, Y, batch_size=8, verbose=0),
+    )
+    assert model.evaluate(X, Y, batch_size=8, callbacks=[Stop()], verbose=0) == first
+    assert len(model.predict(X, batch_size=8, callbacks=[Stop()], verbose=0)) == 16
+    assert model.evaluate(X, Y, batch_size=8, verbose=0) == whole  # the next is no longer stopped
+    assert len(model.predict(X, batch_size=8, verbose=0)) == 40

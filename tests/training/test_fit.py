@@ -3,6 +3,7 @@
 import copy
 import datetime
 import pickle
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -75,6 +76,58 @@ def test_an_iterable_of_batches_trains_like_arrays():
         model = small()
         model.fit(source, epochs=2, steps_per_epoch=steps, verbose=0)
         np.testing.assert_array_equal(model.get_weights()[0], expected.get_weights()[0])
+
+
+class Batches(callbacks.Callback):
+    """How many batches each epoch had."""
+
+    def on_train_begin(self, logs=None):
+        self.counts = []
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.counts.append(0)
+
+    def on_train_batch_end(self, batch, logs=None):
+        assert batch == self.counts[-1]
+        self.counts[-1] += 1
+
+
+@pytest.mark.parametrize(
+    ("steps", "epochs"),
+    [(2, ["01", "23", "01"]), (3, ["012", "3", "012"]), (4, ["0123", "0123", "0123"]), (9, ["0123", "0123", "0123"])],
+)
+@pytest.mark.parametrize("kind", ["arrays", "dataset"])
+def test_an_epoch_of_so_many_steps_ends_where_the_data_do(kind, steps, epochs):
+    data = (X, Y) if kind == "arrays" else (mt.data.Dataset.from_tensor_slices((X, Y)).batch(32),)
+    options = {"batch_size": 32, "shuffle": False} if kind == "arrays" else {}
+    seen, model, expected = Batches(), small(), small()
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        model.fit(*data, epochs=3, steps_per_epoch=steps, callbacks=[seen], verbose=0, **options)
+    assert seen.counts == [len(each) for each in epochs]
+    assert all("ran out of data" in str(each.message) and each.filename == __file__ for each in said)
+    assert bool(said) == (steps in (3, 9))  # where the data end in the middle of an epoch
+    for each in "".join(epochs):
+        rows = slice(32 * int(each), 32 * int(each) + 32)
+        expected.train_on_batch(X[rows], Y[rows])
+    np.testing.assert_array_equal(model.get_weights()[0], expected.get_weights()[0])
+
+
+def test_a_generator_that_is_used_up_ends_training():
+    def batches():
+        for at in range(0, 100, 25):
+            yield X[at : at + 25], Y[at : at + 25]
+
+    model = small()
+    with pytest.warns(UserWarning, match="ran out of data"):
+        history = model.fit(batches(), epochs=3, verbose=0)
+    assert history.epoch == [0]
+    with pytest.warns(UserWarning, match="ran out of data"):
+        assert small().fit(batches(), epochs=3, steps_per_epoch=3, verbose=0).epoch == [0, 1]
+    used = batches()
+    list(used)
+    with pytest.raises(ValueError, match="used up"):
+        model.fit(used, verbose=0)
 
 
 def test_the_same_seed_gives_the_same_weights_whatever_is_watched():

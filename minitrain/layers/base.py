@@ -81,6 +81,7 @@ class _Calls(threading.local):
     context: object | None = None
     training: bool | None = None
     allowed: int | None = None  # how many elements of weights may still be made
+    made: list[tuple[Variable, Any]] | None = None  # the weights that a trial makes, with their first values
 
 
 CALLS = _Calls()
@@ -94,6 +95,28 @@ def limited_weights(count: int) -> Iterator[None]:
         yield
     finally:
         CALLS.allowed = outer
+
+
+@contextmanager
+def trial(layer: Layer) -> Iterator[None]:
+    """Within this `with` block the layer is called on examples alone: what its `call` assigns is undone at the end.
+
+    Only code of the user's assigns anything where `training` is False.
+    """
+    if all(type(each).__module__.startswith("minitrain.") for each in layer._flatten_layers()):
+        yield
+        return
+    kept = [(each, each._peek().copy()) for each in layer.non_trainable_weights]
+    outer, CALLS.made = CALLS.made, []
+    try:
+        yield
+    finally:
+        made, CALLS.made = CALLS.made, outer
+        if outer is not None:
+            outer += made
+        for variable, value in [*kept, *made]:
+            if not np.array_equal(variable._peek(), value, equal_nan=value.dtype.kind == "f"):
+                variable._write(value)
 
 
 def is_loading() -> bool:
@@ -304,6 +327,8 @@ class Layer(Configurable):
         if trainable and not self._trainable:
             self._frozen.append(weight)
         self._own.append(weight)
+        if CALLS.made is not None and not weight._trainable:
+            CALLS.made.append((weight, weight._peek().copy()))
         Structure.changed()
         return weight
 
@@ -520,7 +545,8 @@ class Layer(Configurable):
         def run(*args: Any, **kwargs: Any) -> Any:
             return self(*args, **(kwargs | {"training": False}))  # examples must change no statistics
 
-        outputs = draw(self, args, kwargs, run)
+        with trial(self):
+            outputs = draw(self, args, kwargs, run)
         for layer in self._flatten_layers():
             layer._losses.clear()
         self._note_node(nest.flatten(outputs)[0].node)

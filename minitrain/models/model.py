@@ -14,7 +14,7 @@ from minitrain.engine.symbolic import name_of
 from minitrain.engine.tensor import Tensor
 from minitrain.engine.trail import STATE
 from minitrain.errors import InvalidArgumentError, NotDrawnError
-from minitrain.layers.base import CALLS, Layer, with_layers
+from minitrain.layers.base import CALLS, Layer, trial, with_layers
 from minitrain.models.graph import Graph
 from minitrain.models.summary import Summary
 from minitrain.models.trainer import Trainer
@@ -149,7 +149,8 @@ class Model(Trainer, Layer):
         """Call the model on zeros: layers make their weights in their first call."""
         zeros = _zeros(input_shape, self._numpy_dtype)
         if zeros is not None:
-            self.call(zeros)
+            with trial(self):
+                self.call(zeros)
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """The outputs for inputs. Models of one's own define it."""

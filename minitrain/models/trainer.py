@@ -24,7 +24,7 @@ from minitrain.engine.tape import GradientTape
 from minitrain.engine.tensor import Tensor, TensorLike
 from minitrain.engine.trail import STATE
 from minitrain.errors import DTypeError, InvalidArgumentError
-from minitrain.layers.base import Layer
+from minitrain.layers.base import Layer, trial
 from minitrain.layers.walk import leaves
 from minitrain.metrics.base import Metric
 from minitrain.models.steps import LossTracker, NewLoss, Steps
@@ -349,7 +349,8 @@ class Trainer:
         """Build the model on a row, and look at its outputs and the targets, before anything is trained."""
         x, y, _ = batches.batch(slice(0, 1))
         try:
-            y_pred = self(x, training=False)
+            with trial(self):
+                y_pred = self(x, training=False)
         except Exception:
             if type(self).train_step is Trainer.train_step:
                 raise

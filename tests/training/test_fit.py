@@ -418,3 +418,51 @@ def test_the_loss_crossentropy_takes_the_form_of_the_shapes(units, activation, l
         losses.append([again.evaluate(x, y, verbose=0)])
     assert losses[0] == losses[2]
     assert losses[1] == losses[3]
+
+
+class Counting(layers.Layer):
+    """Counts its calls, whatever `training` says."""
+
+    def build(self, input_shape):
+        self.calls = self.add_weight((), "zeros", trainable=False, name="calls")
+
+    def call(self, inputs):
+        self.calls.assign_add(1.0)
+        return inputs * 1.0
+
+
+def test_what_a_call_assigns_is_done_once_a_batch_and_never_by_building():
+    def counted(make):
+        counting = Counting()
+        model = make(counting)
+        model.compile("sgd", "mse")
+        seen = []
+        note = callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: seen.append(int(counting.calls)))
+        model.fit(X, Y, batch_size=25, epochs=2, callbacks=[note], verbose=0)
+        assert seen == [1, 2, 3, 4, 5, 6, 7, 8]
+        model.evaluate(X, Y, batch_size=50, verbose=0)
+        assert int(counting.calls) == 10
+
+    def functional(counting):
+        inputs = mt.keras.Input((4,))
+        model = mt.keras.Model(inputs, layers.Dense(1)(counting(inputs)))
+        assert int(counting.calls) == 0
+        return model
+
+    class Own(mt.keras.Model):
+        def __init__(self, counting):
+            super().__init__()
+            self.counting, self.head = counting, layers.Dense(1)
+
+        def call(self, inputs):
+            return self.head(self.counting(inputs))
+
+    counted(functional)
+    counted(Own)
+    counted(lambda counting: mt.Sequential([counting, layers.Dense(1)]))
+    counting = Counting()
+    model = Own(counting)
+    model.build((None, 4))
+    assert int(counting.calls) == 0
+    model(X)
+    assert int(counting.calls) == 1

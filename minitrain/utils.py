@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
@@ -225,6 +226,7 @@ def _count_of(size: Any, rows: int, name: str) -> int | None:
 class PyDataset:
     """Batches by number, for `fit`: users' own define `__len__` and `__getitem__`, and `on_epoch_end` if they like.
 
+    In the place of `__len__` may stand a property `num_batches`: None for batches without an end.
     The arguments are taken for Keras's sake: batches are made in this process, when they are needed.
     """
 
@@ -233,21 +235,20 @@ class PyDataset:
         self.use_multiprocessing = use_multiprocessing
         self.max_queue_size = max_queue_size
 
-    def __len__(self) -> int:
-        """How many batches there are."""
-        raise NotImplementedError(f"{type(self).__name__} must define __len__.")
-
     @property
-    def num_batches(self) -> int:
-        """How many batches there are."""
-        return len(self)
+    def num_batches(self) -> int | None:
+        """How many batches there are; None for no end."""
+        if hasattr(self, "__len__"):
+            return len(self)
+        raise NotImplementedError(f"{type(self).__name__} must define __len__, or a property num_batches.")
 
     def __getitem__(self, index: int) -> Any:
         """The batch of this number: (x, y) or (x, y, sample_weight)."""
         raise NotImplementedError(f"{type(self).__name__} must define __getitem__(self, index).")
 
     def __iter__(self) -> Iterator[Any]:
-        return (self[place] for place in range(len(self)))
+        size = self.num_batches
+        return (self[place] for place in (itertools.count() if size is None else range(size)))
 
     def on_epoch_begin(self) -> None:
         """Called before the first batch is asked for."""

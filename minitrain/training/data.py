@@ -371,8 +371,8 @@ def need_data(x: Any) -> None:
 class Stream:
     """Batches (x,), (x, y) or (x, y, sample_weight) from an iterable; from a function, a new iterable each epoch.
 
-    What has `__len__` and `__getitem__`, such as a PyDataset, is asked for its batches by number, in a fresh order each
-    epoch where it may be shuffled.
+    What has `__getitem__` and `num_batches` or `__len__`, such as a PyDataset, is asked for its batches by number, in a
+    fresh order each epoch where it may be shuffled; without an end where `num_batches` is None.
     """
 
     def __init__(self, source: Any, dtype: Any = None, strings: bool = False, shuffle: bool = False) -> None:
@@ -384,14 +384,22 @@ class Stream:
         self.class_weight: dict[int, float] | None = None
 
     def __len__(self) -> int:
+        return self._size() or 0
+
+    def _size(self) -> int | None:
+        """How many batches there are; None where that is not known, or where they have no end."""
+        if hasattr(self.source, "num_batches"):
+            count: int | None = self.source.num_batches
+            return count
         try:
             return len(self.source)
         except TypeError:
-            return 0
+            return None
 
     def need_end(self, steps: int | None, name: str) -> None:
         """Raise InvalidArgumentError for a dataset without an end, unless the number of steps is given."""
-        if steps is None and hasattr(self.source, "cardinality") and int(self.source.cardinality()) == -1:
+        is_endless = hasattr(self.source, "cardinality") and int(self.source.cardinality()) == -1
+        if steps is None and (is_endless or getattr(self.source, "num_batches", 0) is None):
             raise InvalidArgumentError(
                 f"When passing an infinitely repeating dataset, please specify a `{name}` value, received None."
             )
@@ -400,12 +408,11 @@ class Stream:
         source = self.source
         if hasattr(source, "on_epoch_begin"):
             source.on_epoch_begin()
-        by_number = (
-            hasattr(source, "__getitem__") and hasattr(source, "__len__") and not isinstance(source, (list, tuple))
-        )
-        if by_number:
-            places = range(len(source))
-            order = get_global_generator()._stream.permutation(len(source)) if self.shuffle else places
+        has_count = hasattr(source, "__len__") or hasattr(source, "num_batches")
+        if hasattr(source, "__getitem__") and has_count and not isinstance(source, (list, tuple)):
+            size = self._size()
+            places = itertools.count() if size is None else range(size)
+            order = get_global_generator()._stream.permutation(size) if self.shuffle and size is not None else places
             batches: Any = (source[int(place)] for place in order)
         else:
             batches = source if hasattr(source, "__iter__") else source()

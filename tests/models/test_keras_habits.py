@@ -480,6 +480,31 @@ def test_a_dataset_by_number_is_told_of_the_beginning_and_end_of_every_epoch():
     assert told == ["begin", "batch", "batch", "end"] * 2
 
 
+def test_a_dataset_by_number_may_say_how_many_batches_it_has_or_that_it_has_no_end():
+    class Rows(keras.utils.PyDataset):
+        count = 3
+        asked = 0
+
+        @property
+        def num_batches(self):
+            return self.count
+
+        def __getitem__(self, place):
+            self.asked = max(self.asked, place + 1)
+            return X, Y
+
+    rows = Rows()
+    steps = model().fit(rows, epochs=2, verbose=0).params["steps"]
+    assert (steps, rows.asked, len(list(rows))) == (3, 3, 3)
+    rows.count, rows.asked = None, 0
+    with pytest.raises(ValueError, match="steps_per_epoch"):
+        model().fit(rows, verbose=0)
+    assert model().fit(rows, epochs=2, steps_per_epoch=4, verbose=0).epoch == [0, 1]
+    assert rows.asked == 8  # the second epoch goes on where the first ended
+    with pytest.raises(NotImplementedError, match="num_batches"):
+        model().fit(keras.utils.PyDataset(), verbose=0)
+
+
 def test_a_metric_keeps_the_metrics_in_its_lists_and_dicts():
     class Several(keras.metrics.Metric):
         def __init__(self):

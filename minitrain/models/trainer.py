@@ -80,7 +80,7 @@ class Trainer:
         """
         names = None if self._graph is None else self._graph.output_names
         objective = Objective(loss, loss_weights, names)
-        measures = Measures(metrics, weighted_metrics, names)
+        measures = Measures(metrics, weighted_metrics, names, loss)
         self.optimizer = optim.get(optimizer)
         self.loss = loss
         self.loss_weights = loss_weights

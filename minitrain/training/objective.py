@@ -39,7 +39,8 @@ class OwnLoss(Loss):
         self.function = function
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        return as_tensor(self.function(y_true, y_pred))
+        # Functions of one's own may ask for what Tensors alone have, whether the step is recorded or not.
+        return as_tensor(self.function(as_tensor(y_true) if isinstance(y_true, np.ndarray) else y_true, y_pred))
 
 
 class LossSum(Loss):
@@ -117,6 +118,11 @@ class Outputs:
         self.names: list[str] | None = names if names is not None and len(names) == self.count else None
         self.is_deep = nest.is_nested(y_pred) and any(map(nest.is_nested, nest.children(y_pred)))
         self.structure: Any = nest.map_structure(lambda each: None, y_pred) if self.is_deep else None
+        self.labelled = list(range(self.count))  # the places of the outputs that have a loss
+
+    def look_at(self, losses: list[Any]) -> None:
+        """Note which outputs have a loss: targets may be given for these alone."""
+        self.labelled = [place for place, each in enumerate(losses) if each is not None]
 
     @property
     def titles(self) -> list[str] | None:
@@ -169,6 +175,11 @@ class Outputs:
         """Targets or weights of each output, in order."""
         if self.count == 1 and not isinstance(values, (dict, list, tuple)):
             return [values]
+        if what == "y" and len(self.labelled) < self.count and not isinstance(values, dict):
+            given = nest.flatten(values)
+            if len(given) == len(self.labelled):
+                places = dict(zip(self.labelled, given, strict=True))
+                return [places.get(place) for place in range(self.count)]
         if self.is_alike(values):
             return _along(self.structure, values, what)
         if isinstance(values, dict):
@@ -239,6 +250,7 @@ class Objective:
         made = self._structure
         self.losses, self.weights = [], []
         losses = outputs.spread(made, "loss", lists_are_values=True)
+        outputs.look_at(losses)
         for loss, weight in zip(
             losses, outputs.spread(self.weights_given, "loss_weights", lists_are_values=True), strict=True
         ):
@@ -342,7 +354,8 @@ def _called(given: Any, loss: Any) -> str:
 class Measures:
     """The metrics of a model: made at the first batch, whose shapes some names depend on."""
 
-    def __init__(self, metrics: Any, weighted_metrics: Any, names: list[str] | None) -> None:
+    def __init__(self, metrics: Any, weighted_metrics: Any, names: list[str] | None, loss: Any = None) -> None:
+        self.loss = loss
         self.asked = _listed(metrics, "metrics"), _listed(weighted_metrics, "weighted_metrics")
         self.names = names
         for each in nest.flatten(self.asked):
@@ -358,6 +371,8 @@ class Measures:
     def build(self, y: Any, y_pred: Any) -> Outputs:
         """Make the metrics for targets and predictions of these shapes."""
         outputs = Outputs(y_pred, self.names)
+        if isinstance(self.loss, (dict, list, tuple)):
+            outputs.look_at(outputs.spread(self.loss, "loss", lists_are_values=True))
         targets, predictions = outputs.aligned(y, "y"), nest.flatten(y_pred)
         made = []
         for asked, what in zip(self.asked, ("metrics", "weighted_metrics"), strict=True):

@@ -322,3 +322,34 @@ def test_layers_of_one_model_need_names_of_their_own():
     x = mt.Input((3,))
     with pytest.raises(ValueError, match="'twin' is used 2 times"):
         mt.Model(x, mt.layers.Dense(3, name="twin")(mt.layers.Dense(3, name="twin")(x)))
+
+
+def test_outputs_without_a_loss_need_no_targets():
+    inputs = Input((3,))
+    outputs = [layers.Dense(1, name=name)(inputs) for name in "abc"]
+    x, y = np.random.default_rng(0).normal(size=(64, 3)), np.ones((64, 1))
+
+    def results(loss, metrics, targets):
+        model = Model(inputs, outputs)
+        model.compile("sgd", loss, metrics=metrics)
+        return model.evaluate(x, targets, return_dict=True, verbose=0)
+
+    full = results(["mse", "mse", "mae"], [["mae"], None, None], [y, y, y])
+    assert results(["mse", None, None], [["mae"], None, None], y) == {"loss": full["a_loss"], "a_mae": full["a_mae"]}
+    assert results({"c": "mae"}, None, [y]) == {"loss": full["c_loss"]}
+    both = results(["mse", None, "mae"], [["mae"], None, None], [y, y])
+    assert both.pop("loss") == pytest.approx(full["a_loss"] + full["c_loss"])
+    assert both == {name: full[name] for name in ("a_loss", "c_loss", "a_mae")}
+    with pytest.raises(ValueError, match="3 outputs"):
+        results(["mse", "mse", "mae"], None, y)
+
+
+def test_a_loss_of_ones_own_takes_tensors_in_every_step():
+    def loss(y_true, y_pred):
+        assert isinstance(y_true, mt.Tensor)
+        return mt.reduce_mean((y_true - y_pred) ** 2)
+
+    model = mt.Sequential([Input((3,)), layers.Dense(1)])
+    for eagerly in (True, False):
+        model.compile("sgd", loss, run_eagerly=eagerly)
+        model.fit(np.ones((8, 3)), np.ones((8, 1)), verbose=0)

@@ -6,11 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 from minitrain import layers as layers_module
+from minitrain import nest
 from minitrain.configuration import custom_object_scope, registered_name
 from minitrain.errors import DTypeError
 from minitrain.layers.base import REGISTRY, Layer
+from minitrain.metrics.base import Metric
 from minitrain.models.model import Model
 from minitrain.models.sequential import Sequential
+from minitrain.optim import Optimizer
 
 # Models stand in configurations as layers do, for models in models.
 REGISTRY.entries |= {"Model": Model, "Functional": Model, "Sequential": Sequential}
@@ -28,11 +31,34 @@ def clone_model(
     `clone_function`: what to put in the place of each layer; by default a new one of its configuration. `recursive`:
     for the layers of models in the model too, instead of for these models. `call_function(layer, *args, **kwargs)`: how
     to draw each of the new layers of a functional model; by default `layer(*args, **kwargs)`.
-    `input_tensors`: symbolic tensors to stand on. A subclass of Model is made anew from its configuration.
+    `input_tensors`: symbolic tensors to stand on. A subclass of Model is made anew from its configuration. A model that
+    is compiled gives one that is compiled alike, with an optimizer of its own.
     """
     if not isinstance(model, Model):
         raise DTypeError(f"`clone_model` needs a Model, received {model!r}.")
 
+    made = _redone(model, input_tensors, clone_function, recursive, call_function)
+    if model.compiled:
+        _compile_alike(made, model)
+    return made
+
+
+def _compile_alike(made: Model, model: Model) -> None:
+    """Compile `made` as `model` is, with an optimizer and metrics of its own."""
+    if type(model).compile is not Model.compile:
+        made.compile_from_config(model.get_compile_config())  # which goes with a `compile` of one's own
+        return
+
+    def fresh(part: Any) -> Any:
+        return type(part).from_config(part.get_config()) if isinstance(part, (Metric, Optimizer)) else part
+
+    made.compile(**nest.map_structure(fresh, model._compile_config))
+
+
+def _redone(
+    model: Model, input_tensors: Any, clone_function: Any, recursive: bool, call_function: Callable[..., Any] | None
+) -> Any:
+    """The model of new layers."""
     own = {registered_name(type(each)): type(each) for each in model._flatten_layers()}  # need not be registered
 
     def copied(layer: Layer) -> Layer:

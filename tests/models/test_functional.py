@@ -353,3 +353,16 @@ def test_a_loss_of_ones_own_takes_tensors_in_every_step():
     for eagerly in (True, False):
         model.compile("sgd", loss, run_eagerly=eagerly)
         model.fit(np.ones((8, 3)), np.ones((8, 1)), verbose=0)
+
+
+def test_the_clone_of_a_compiled_model_is_compiled_with_an_optimizer_of_its_own():
+    x = Input((8,))
+    for model in (Model(x, layers.Dense(1)(x)), mt.Sequential([Input((8,)), layers.Dense(1)])):
+        assert not clone_model(model).compiled
+        metrics = ["mae", mt.metrics.MeanSquaredError()]
+        model.compile(mt.optimizers.Adam(0.02), lambda t, p: mt.reduce_mean((t - p) ** 2), metrics=metrics)
+        twin = clone_model(model)
+        assert twin.optimizer is not model.optimizer
+        twin.set_weights(model.get_weights())
+        options = {"epochs": 3, "shuffle": False, "verbose": 0}
+        assert twin.fit(X, Y1, **options).history == model.fit(X, Y1, **options).history

@@ -89,7 +89,8 @@ def _arguments(cls: type) -> list[str]:
 def serialize(value: Any) -> Any:
     """Plain data for a value of a configuration: objects become {"class_name", "config"}, functions their name."""
     if isinstance(value, Configurable) or (hasattr(value, "get_config") and not isinstance(value, type)):
-        return {"class_name": registered_name(type(value)), "config": value.get_config()}
+        config = value.get_config()  # in which users' own may leave layers and functions as they are
+        return {"class_name": registered_name(type(value)), "config": serialize(config)}
     if isinstance(value, TensorLike):
         value = value.numpy()
     if isinstance(value, (np.ndarray, np.generic)):

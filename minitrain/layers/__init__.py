@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from minitrain.configuration import registered_name
+from minitrain import configuration
 from minitrain.errors import nearest_names
 from minitrain.layers.activation import ELU, LeakyReLU, PReLU, ReLU, Softmax
 from minitrain.layers.base import REGISTRY, Layer
@@ -82,7 +82,7 @@ deserialize = REGISTRY.deserialize
 
 def serialize(layer: Layer) -> dict[str, Any]:
     """The class name and configuration of a layer."""
-    return {"class_name": registered_name(type(layer)), "config": layer.get_config()}
+    return dict(configuration.serialize(layer))
 
 
 def add(inputs: Any, **kwargs: Any) -> Any:

@@ -36,7 +36,7 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, include_optimi
         "model": {
             "format": FORMAT,
             "class_name": registered_name(type(model)),
-            "config": model.get_config(),
+            "config": serialize(model.get_config()),
             "build_shape": _plain_shape(getattr(model, "_build_shape", None)),
             "streams": [each.generator.state for each in random_layers(model)],
         }

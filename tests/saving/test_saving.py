@@ -180,6 +180,31 @@ def test_custom_objects_name_classes_and_functions(tmp_path):
         same(load_model(tmp_path / "model.minitrain").predict(X), model.predict(X))
 
 
+def test_layers_left_in_a_configuration_are_written_and_may_be_read_by_from_config(tmp_path):
+    @saving.register_keras_serializable("tests")
+    class Around(layers.Layer):
+        def __init__(self, inner, after=None, **kwargs):
+            super().__init__(**kwargs)
+            self.inner, self.after = inner, after
+
+        def call(self, inputs):
+            return self.after(self.inner(inputs))
+
+        def get_config(self):
+            return super().get_config() | {"inner": self.inner, "after": self.after}
+
+        @classmethod
+        def from_config(cls, config):
+            inner = saving.deserialize_keras_object(config.pop("inner"))
+            return cls(inner, after=mt.activations.get(config.pop("after")), **config)
+
+    model = mt.Sequential([Input((4,)), Around(layers.Dense(3, name="within"), mt.activations.tanh)])
+    model.save(tmp_path / "model.minitrain")
+    again = load_model(tmp_path / "model.minitrain")
+    assert again.layers[0].inner.name == "within"
+    np.testing.assert_array_equal(again.predict(np.ones((2, 4))), model.predict(np.ones((2, 4))))
+
+
 def test_every_layer_has_a_sample():
     assert {each.__name__ for each in REGISTRY.members} == set(SINGLE) | MERGING | {"Lambda", "HashedCrossing"}
 

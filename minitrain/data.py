@@ -21,6 +21,7 @@ from minitrain import nest
 from minitrain.engine.convert import as_tensor, convert_to_tensor
 from minitrain.engine.spec import TensorSpec
 from minitrain.engine.tensor import Tensor, TensorLike
+from minitrain.engine.variable import Variable
 from minitrain.errors import DTypeError, InvalidArgumentError, ShapeError
 from minitrain.ops.random import get_global_generator
 
@@ -507,8 +508,8 @@ class Dataset:
             return (rows[place] for place in self._begin())
         return (nest.map_structure(lambda each, place=place: each[place], rows) for place in self._begin())
 
-    def __iter__(self) -> Iterator[Any]:
-        return (_tensors(each) for each in self._elements())
+    def __iter__(self) -> Pass:
+        return Pass(self)
 
     def as_numpy_iterator(self) -> Iterator[Any]:
         """The elements with ndarrays, and NumPy's scalars, in the place of Tensors."""
@@ -561,6 +562,47 @@ class Dataset:
 
     def __repr__(self) -> str:
         return f"<Dataset of {self._cardinality()} elements>"
+
+
+class Pass:
+    """The elements of a Dataset from the first to the last: what `iter(dataset)` gives.
+
+    A `train.Checkpoint` may hold it: restored, it goes on at the element where it stood, in an order that is the same
+    where nothing is shuffled, or by a `seed` in another process.
+    """
+
+    def __init__(self, dataset: Dataset) -> None:
+        self._dataset = dataset
+        self._ongoing = map(_tensors, dataset._elements())
+        self._done = 0
+        self._position: Variable | None = None  # made when a Checkpoint asks for it
+
+    def __iter__(self) -> Pass:
+        return self
+
+    def __next__(self) -> Any:
+        if self._position is not None and int(self._position) != self._done:  # it has been restored
+            self._done = int(self._position)
+            self._ongoing = map(_tensors, itertools.islice(self._dataset._elements(), self._done, None))
+        element = next(self._ongoing)
+        self._done += 1
+        if self._position is not None:
+            self._position.assign(self._done)
+        return element
+
+    get_next = __next__
+
+    @property
+    def element_spec(self) -> Any:
+        """The Dataset's."""
+        return self._dataset.element_spec
+
+    @property
+    def variables(self) -> list[Variable]:
+        """How many elements have been given."""
+        if self._position is None:
+            self._position = Variable(self._done, dtype="int64", trainable=False, name="position")
+        return [self._position]
 
 
 def _remembering(name: str, method: Callable[..., Dataset]) -> Callable[..., Dataset]:

@@ -17,7 +17,7 @@ from minitrain.errors import DTypeError, FileFormatError, InvalidArgumentError
 from minitrain.optim import Optimizer
 from minitrain.saving.archive import Archive, write_archive, write_whole
 
-__all__ = ["Checkpoint", "CheckpointManager", "latest_checkpoint"]
+__all__ = ["Checkpoint", "CheckpointManager", "latest_checkpoint", "list_variables", "load_variable"]
 
 NOTE = "checkpoint"  # the file in a directory that says which checkpoints there are, the latest last
 COUNTER = "save_counter"
@@ -45,8 +45,8 @@ class Restored:
 class Checkpoint:
     """Writes down, and reads again, the variables of its parts: `Checkpoint(model=model, optimizer=optimizer, step=v)`.
 
-    A part is a Variable, what has `variables`, such as a model, or a list, tuple or dict of parts. `root`: one part
-    without a name of its own.
+    A part is a Variable, what has `variables`, such as a model or a pass over a Dataset, or a list, tuple or dict of
+    parts. `root`: one part without a name of its own.
     """
 
     def __init__(self, root: Any = None, **kwargs: Any) -> None:
@@ -170,6 +170,23 @@ def latest_checkpoint(checkpoint_dir: Any, latest_filename: str | None = None) -
     """The path of the latest file that was saved in a directory; None where there is none."""
     noted = _noted(Path(checkpoint_dir))
     return noted[-1] if noted else None
+
+
+def list_variables(ckpt_dir_or_file: Any) -> list[tuple[str, list[int]]]:
+    """The names in a file, or in the latest of a directory, and the shapes of their values."""
+    return [(name, list(each.shape)) for name, each in sorted(_values(ckpt_dir_or_file).items())]
+
+
+def load_variable(ckpt_dir_or_file: Any, name: str) -> Any:
+    """The value under a name in a file, or in the latest of a directory, as an ndarray."""
+    values = _values(ckpt_dir_or_file)
+    if name not in values:
+        raise InvalidArgumentError(f"{str(ckpt_dir_or_file)!r} holds no {name!r}, but {', '.join(sorted(values))}.")
+    return values[name]
+
+
+def _values(path: Any) -> dict[str, Any]:
+    return Archive((latest_checkpoint(path) if Path(path).is_dir() else None) or path).tensors("variables")
 
 
 def _variables_of(part: Any, name: str) -> list[Variable]:

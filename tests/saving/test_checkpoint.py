@@ -82,3 +82,30 @@ def test_what_cannot_be_restored_is_refused(tmp_path):
     (tmp_path / "checkpoint").write_text("?")
     with pytest.raises(tf.errors.DataLossError, match="note"):
         tf.train.latest_checkpoint(tmp_path)
+
+
+def test_a_pass_over_a_dataset_goes_on_where_it_stood(tmp_path):
+    dataset = tf.data.Dataset.range(10).shuffle(10, seed=3, reshuffle_each_iteration=False).batch(3)
+    order = [each.numpy().tolist() for each in dataset]
+    batches = iter(dataset)
+    checkpoint = tf.train.Checkpoint(batches=batches, step=tf.Variable(0))
+    assert next(batches).numpy().tolist() == order[0]
+    path = checkpoint.save(tmp_path / "ckpt")
+    assert [each.numpy().tolist() for each in batches] == order[1:]
+    checkpoint.restore(path)
+    assert [each.numpy().tolist() for each in batches] == order[1:]
+    other = iter(dataset)
+    tf.train.Checkpoint(batches=other, step=tf.Variable(0)).restore(path).assert_consumed()
+    assert other.get_next().numpy().tolist() == order[1]
+    assert other.element_spec == dataset.element_spec
+    with pytest.raises(StopIteration):
+        next(batches)
+
+
+def test_the_variables_of_a_file_are_listed_and_read(tmp_path):
+    path = tf.train.Checkpoint(weights=[tf.Variable([1.0, 2.0]), tf.Variable(3)]).save(tmp_path / "ckpt")
+    assert tf.train.list_variables(path) == [("save_counter", []), ("weights/0", [2]), ("weights/1", [])]
+    assert tf.train.list_variables(tmp_path) == tf.train.list_variables(path)
+    np.testing.assert_array_equal(tf.train.load_variable(path, "weights/0"), [1.0, 2.0])
+    with pytest.raises(ValueError, match="weights/1"):
+        tf.train.load_variable(path, "weight")

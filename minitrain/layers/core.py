@@ -315,6 +315,16 @@ class InputLayer(Layer):
         return config | {"optional": True} if self.optional else config
 
 
+def ranked(value: Any, want: tuple[int | None, ...]) -> Any:
+    """A value with the last axis of one added or taken that it may lack or have too much for a shape."""
+    given = tuple(value.shape)
+    if len(given) == len(want) - 1 and want[-1] == 1:
+        return expand_dims(value, -1)
+    if len(given) == len(want) + 1 and given[-1] == 1:
+        return squeeze(value, -1)
+    return value
+
+
 def fitted(value: Any, want: tuple[int | None, ...], name: str) -> Any:
     """A value for a model's input, with the last axis of one added or taken that it may lack or have too much.
 
@@ -322,10 +332,7 @@ def fitted(value: Any, want: tuple[int | None, ...], name: str) -> Any:
     is drawn with, and none that data must have, as in Keras.
     """
     given = tuple(value.shape)
-    if len(given) == len(want) - 1 and want[-1] == 1:
-        value = expand_dims(value, -1)
-    elif len(given) == len(want) + 1 and given[-1] == 1:
-        value = squeeze(value, -1)
+    value = ranked(value, want)
     shape = value.shape
     if len(shape) != len(want) or any(a not in (None, b) for a, b in zip(want[1:], shape[1:], strict=True)):
         raise ShapeError(f"Input '{name}' expects data of shape {want}, received shape {given}.")

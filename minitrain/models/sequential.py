@@ -10,7 +10,7 @@ from minitrain.configuration import custom_object_scope
 from minitrain.engine.symbolic import KerasTensor
 from minitrain.errors import InvalidArgumentError, MinitrainError
 from minitrain.layers.base import Layer, is_loading
-from minitrain.layers.core import Input, InputLayer
+from minitrain.layers.core import Input, InputLayer, ranked
 from minitrain.models.graph import Graph, declared
 from minitrain.models.model import Model
 
@@ -103,6 +103,8 @@ class Sequential(Model):
         x = inputs
         if isinstance(inputs, (list, tuple, dict)) and self._graph is not None:
             (x,) = self._graph._matched(inputs)
+        if self._graph is not None and not isinstance(self._chain[0], InputLayer):  # which sees to it itself
+            x = ranked(x, self._graph.inputs.shape)
         if mask is not None:
             x._keras_mask = mask
         for layer in self._chain:

@@ -366,3 +366,18 @@ def test_the_clone_of_a_compiled_model_is_compiled_with_an_optimizer_of_its_own(
         twin.set_weights(model.get_weights())
         options = {"epochs": 3, "shuffle": False, "verbose": 0}
         assert twin.fit(X, Y1, **options).history == model.fit(X, Y1, **options).history
+
+
+def test_a_sequential_takes_columns_as_vectors_whether_or_not_it_begins_with_an_input():
+    column = X[:, 0]
+    scale = layers.Normalization(input_shape=[1], axis=None)
+    scale.adapt(column)
+    late = mt.Sequential([layers.Dense(1)])
+    late(column[:, None])
+    for model in (mt.Sequential([scale, layers.Dense(1)]), mt.Sequential([layers.Dense(1, input_shape=(1,))]), late):
+        assert model.predict(column).shape == (64, 1)
+        np.testing.assert_array_equal(model(column), model(column[:, None]))
+        model.compile("sgd", "mse")
+        model.fit(column, Y1[:, 0], verbose=0)
+    wide = mt.Sequential([layers.Dense(2, input_shape=(8,))])
+    np.testing.assert_array_equal(wide(X[..., None]), wide(X))

@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 
 from minitrain import nest
+from minitrain.config import floatx
 from minitrain.configuration import (
     custom_object_scope,
     get_custom_objects,
     register_serializable,
 )
 from minitrain.data import Dataset
+from minitrain.engine.convert import convert_to_tensor
 from minitrain.engine.symbolic import KerasTensor
 from minitrain.engine.tensor import TensorLike
 from minitrain.errors import DTypeError, InvalidArgumentError
@@ -58,7 +60,7 @@ def __getattr__(name: str) -> Any:
 
 
 def to_categorical(x: Any, num_classes: int | None = None) -> Any:
-    """One-hot rows for class numbers: (...) or (..., 1) integers to a float array (..., num_classes).
+    """One-hot rows for class numbers: (...) or (..., 1) integers to a float array, or Tensor, (..., num_classes).
 
     `num_classes` is the largest number plus one by default. Raises InvalidArgumentError for a number outside
     [0, num_classes).
@@ -75,17 +77,19 @@ def to_categorical(x: Any, num_classes: int | None = None) -> Any:
     if labels.size and (labels.min() < 0 or labels.max() >= classes):
         wrong = labels[(labels < 0) | (labels >= classes)].flat[0]
         raise InvalidArgumentError(f"Class {wrong} is not in [0, {classes}). Give a larger `num_classes`.")
-    return np.eye(classes)[labels]
+    made = np.eye(classes)[labels]
+    return convert_to_tensor(made, floatx()) if isinstance(x, TensorLike) else made
 
 
 def normalize(x: Any, axis: int = -1, order: int = 2) -> Any:
-    """An array divided by its norm of the given order along `axis`; vectors of zeros stay."""
+    """An array, or a Tensor, divided by its norm of the given order along `axis`; vectors of zeros stay."""
     array = np.asarray(x.numpy() if isinstance(x, TensorLike) else x)
     if array.dtype.kind != "f":
         array = array.astype(np.float64)
     norms = np.atleast_1d(np.linalg.norm(array, order, axis))
     norms[norms == 0] = 1
-    return array / np.expand_dims(norms, axis)
+    made = array / np.expand_dims(norms, axis)
+    return convert_to_tensor(made, floatx()) if isinstance(x, TensorLike) else made
 
 
 def pad_sequences(
@@ -179,12 +183,18 @@ def set_random_seed(seed: int) -> None:
 
 
 def split_dataset(
-    dataset: Any, left_size: Any = None, right_size: Any = None, shuffle: bool = False, seed: int | None = None
+    dataset: Any,
+    left_size: Any = None,
+    right_size: Any = None,
+    shuffle: bool = False,
+    seed: int | None = None,
+    preferred_backend: Any = None,
 ) -> tuple[Any, Any]:
     """The rows of an array, of a tuple or dict of arrays, or the elements of a Dataset, as two Datasets.
 
     A size is a share of the rows, between 0 and 1, or their number; one of the two may be left out. `shuffle`: in
-    random order, by `seed`. Raises InvalidArgumentError for sizes that the rows do not fill.
+    random order, by `seed`. `preferred_backend` is taken for Keras's sake. Raises InvalidArgumentError for sizes that
+    the rows do not fill.
     """
     if isinstance(dataset, Dataset):
         elements = list(dataset.as_numpy_iterator())
@@ -200,8 +210,11 @@ def split_dataset(
     left, right = _count_of(left_size, rows, "left_size"), _count_of(right_size, rows, "right_size")
     left = rows - right if left is None else left
     right = rows - left if right is None else right
-    if left < 0 or right < 0 or left + right > rows:
-        raise InvalidArgumentError(f"`left_size` {left_size} and `right_size` {right_size} do not fit {rows} rows.")
+    if left <= 0 or right <= 0 or left + right > rows:
+        raise InvalidArgumentError(
+            f"`left_size` {left_size} and `right_size` {right_size} of {rows} rows leave a side empty, or take more "
+            "than there are."
+        )
     order = np.random.default_rng(seed).permutation(rows) if shuffle else np.arange(rows)
 
     def rows_at(places: Any) -> Any:

@@ -161,6 +161,9 @@ def test_utilities():
     np.testing.assert_array_equal(mt.utils.to_categorical([[0], [2]]), [[1, 0, 0], [0, 0, 1]])
     np.testing.assert_array_equal(mt.utils.to_categorical([0, 1], 4).shape, (2, 4))
     np.testing.assert_allclose(mt.utils.normalize([[3.0, 4.0], [0.0, 0.0]]), [[0.6, 0.8], [0, 0]])
+    for made in (mt.utils.to_categorical(mt.constant([0, 2])), mt.utils.normalize(mt.constant([[3.0, 4.0]]))):
+        assert isinstance(made, mt.Tensor)  # of Tensors come Tensors, of the dtype of Keras's
+        assert made.dtype == mt.float32
     with pytest.raises(ValueError, match=r"Class 5 is not in \[0, 3\)"):
         mt.utils.to_categorical([5], 3)
     with pytest.raises(TypeError, match="integers"):
@@ -232,7 +235,8 @@ def test_a_dataset_is_split_into_two(dataset):
     assert [[int(each) for each in part] for part in (left, right)] == [[*range(8)], [8, 9]]
     left, right = mt.utils.split_dataset(dataset, left_size=3, right_size=2, shuffle=True, seed=1)
     assert (len(left), len(right)) == (3, 2)
-    for size, error in ((-1, ValueError), (2.0, ValueError), (20, ValueError), ("x", TypeError), (None, ValueError)):
+    wrong = ((-1, ValueError), (2.0, ValueError), (20, ValueError), (0.99, ValueError), ("x", TypeError))
+    for size, error in (*wrong, (None, ValueError)):
         with pytest.raises(error, match="size"):
             mt.utils.split_dataset(dataset, left_size=size)
 

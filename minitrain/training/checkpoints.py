@@ -74,9 +74,9 @@ class ModelCheckpoint(Watcher):
             ) from error
         if self.save_best_only:
             value = self.present(logs)
-            if value is None or not self.is_better(value, self.best):
+            if value is not None and not self.is_better(value, self.best):
                 return
-            self.best = value
+            self.best = self.best if value is None else value  # Keras saves, and warns, where there is no result
         if self.save_weights_only:
             self.model.save_weights(path)
         else:

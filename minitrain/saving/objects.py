@@ -71,7 +71,7 @@ def serialize_keras_object(obj: Any) -> Any:
     return {
         "module": ".".join(kind.__module__.split(".")[:2]) if is_ours else kind.__module__,
         "class_name": kind.__name__,
-        "config": obj.get_config(),
+        "config": serialize_keras_object(obj.get_config()),  # in which users' own may leave objects as they are
         "registered_name": None if is_ours else name,
     }
 
@@ -92,6 +92,8 @@ def _made(config: Any) -> Any:
     if not isinstance(config, dict):
         return config
     name = config["class_name"]
+    if name == "function":  # as Keras writes one
+        return _made(config["config"])
     if name in PLAIN:
         return PLAIN[name][2](config["config"])
     own = custom_object(config.get("registered_name") or name) or custom_object(name)

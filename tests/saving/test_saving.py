@@ -1002,6 +1002,27 @@ def test_a_scope_may_have_no_custom_objects():
         )
 
 
+def test_objects_that_a_configuration_holds_go_to_json_too():
+    class Around(layers.Layer):
+        def __init__(self, inner, rows):
+            super().__init__()
+            self.inner, self.rows = inner, rows
+
+        def get_config(self):
+            return {"inner": self.inner, "rows": self.rows}
+
+        @classmethod
+        def from_config(cls, config):
+            return cls(**{name: saving.deserialize_keras_object(each) for name, each in config.items()})
+
+    text = json.dumps(saving.serialize_keras_object(Around(layers.Dense(3), np.arange(3))))
+    back = saving.deserialize_keras_object(json.loads(text), {"Around": Around})
+    assert back.inner.units == 3
+    np.testing.assert_array_equal(back.rows, [0, 1, 2])
+    function = {"module": "builtins", "class_name": "function", "config": "relu", "registered_name": "function"}
+    assert saving.deserialize_keras_object(function) is mt.activations.relu  # as Keras writes one
+
+
 def test_layers_that_were_arguments_come_back_where_get_config_is_left_to_us(tmp_path):
     class Around(layers.Layer):
         def __init__(self, first, others=(), start="zeros", **kwargs):

@@ -91,7 +91,7 @@ class Sequential(Model):
     def _build_for(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         try:
             super()._build_for(args, kwargs)
-        except (MinitrainError, ValueError, TypeError, AttributeError):
+        except (MinitrainError, ValueError, TypeError, AttributeError, NotImplementedError):
             # A layer that cannot be drawn, such as one that takes text: the call itself makes the weights, or says
             # what is wrong.
             self.built = True

@@ -381,3 +381,16 @@ def test_a_sequential_takes_columns_as_vectors_whether_or_not_it_begins_with_an_
         model.fit(column, Y1[:, 0], verbose=0)
     wide = mt.Sequential([layers.Dense(2, input_shape=(8,))])
     np.testing.assert_array_equal(wide(X[..., None]), wide(X))
+
+
+def test_a_sequential_that_cannot_be_drawn_is_built_by_its_first_call():
+    class Shapeless(layers.Layer):
+        def call(self, inputs):
+            return inputs * 2.0
+
+        def compute_output_spec(self, inputs):
+            raise NotImplementedError
+
+    model = mt.Sequential([Shapeless(), layers.Dense(2)])
+    assert model(X).shape == (64, 2)
+    assert len(model.weights) == 2

@@ -7,9 +7,8 @@ from typing import Any
 
 from minitrain.config import backend, epsilon, floatx, image_data_format, set_epsilon, set_floatx
 from minitrain.dtypes import as_dtype, numpy_dtype, promote
-from minitrain.engine.symbolic import KerasTensor
 from minitrain.errors import InvalidArgumentError
-from minitrain.layers.base import reset_names as clear_session
+from minitrain.utils import clear_session, is_keras_tensor, standardize_dtype
 
 __all__ = [
     "backend",
@@ -34,6 +33,14 @@ def standardize_dtype(dtype: Any) -> str:
     'float32'
     """
     return "string" if dtype in ("string", str) else floatx() if dtype is None else as_dtype(dtype).name
+def backend() -> str:
+    """What computes: "minitrain", which is none of Keras's backends."""
+    return "minitrain"
+
+
+def image_data_format() -> str:
+    """Where layers expect the channels of images, unless their `data_format` says otherwise: "channels_last"."""
+    return "channels_last"
 
 
 def is_float_dtype(dtype: Any) -> bool:
@@ -44,11 +51,6 @@ def is_float_dtype(dtype: Any) -> bool:
 def is_int_dtype(dtype: Any) -> bool:
     """Whether a dtype is an integer's, with a sign or without."""
     return standardize_dtype(dtype).startswith(("int", "uint"))
-
-
-def is_keras_tensor(x: Any) -> bool:
-    """Whether x is symbolic, of a functional model that is being drawn."""
-    return isinstance(x, KerasTensor)
 
 
 def result_type(*dtypes: Any) -> str:

@@ -17,11 +17,19 @@ from minitrain.configuration import (
     register_serializable,
 )
 from minitrain.data import Dataset
-from minitrain.engine.convert import convert_to_tensor
+from minitrain.dtypes import as_dtype
+from minitrain.engine.convert import as_tensor, convert_to_tensor
 from minitrain.engine.symbolic import KerasTensor
 from minitrain.engine.tensor import TensorLike
 from minitrain.errors import DTypeError, InvalidArgumentError
+from minitrain.layers.base import reset_names
 from minitrain.ops.random import set_seed
+from minitrain.saving import (
+    deserialize_keras_object,
+    get_registered_name,
+    get_registered_object,
+    serialize_keras_object,
+)
 
 CustomObjectScope = custom_object_scope
 register_keras_serializable = register_serializable
@@ -31,8 +39,12 @@ __all__ = [
     "Progbar",
     "PyDataset",
     "Sequence",
+    "clear_session",
     "custom_object_scope",
+    "deserialize_keras_object",
     "get_custom_objects",
+    "get_registered_name",
+    "get_registered_object",
     "get_source_inputs",
     "is_keras_tensor",
     "model_to_dot",
@@ -42,8 +54,11 @@ __all__ = [
     "plot_model",
     "register_keras_serializable",
     "register_serializable",
+    "serialize_keras_object",
     "set_random_seed",
     "split_dataset",
+    "standardize_dtype",
+    "timeseries_dataset_from_array",
     "to_categorical",
     "unpack_x_y_sample_weight",
 ]
@@ -125,6 +140,20 @@ def pad_sequences(
             at = slice(size - len(kept), None) if padding == "pre" else slice(len(kept))
             made[place, at] = kept
     return made
+
+
+def clear_session(free_memory: bool = True) -> None:
+    """Let default names start from the beginning, as in a fresh process. There is no other state to clear."""
+    reset_names()
+
+
+def standardize_dtype(dtype: Any) -> str:
+    """The name of a dtype; `floatx()` for None.
+
+    >>> standardize_dtype(float)
+    'float32'
+    """
+    return "string" if dtype in ("string", str) else floatx() if dtype is None else as_dtype(dtype).name
 
 
 def is_keras_tensor(x: Any) -> bool:
@@ -234,6 +263,55 @@ def _count_of(size: Any, rows: int, name: str) -> int | None:
     if isinstance(size, float) or size < 0:
         raise InvalidArgumentError(wrong)
     return int(size)
+
+
+def timeseries_dataset_from_array(
+    data: Any,
+    targets: Any,
+    sequence_length: int,
+    sequence_stride: int = 1,
+    sampling_rate: int = 1,
+    batch_size: int | None = 128,
+    shuffle: bool = False,
+    seed: int | None = None,
+    start_index: int | None = None,
+    end_index: int | None = None,
+) -> Dataset:
+    """Windows over the rows of an array as a Dataset: (steps, ...) to batches (batch, sequence_length, ...).
+
+    A window begins at every `sequence_stride`-th row between `start_index` and `end_index`, and takes every
+    `sampling_rate`-th row from there. Beside it stands the row of `targets` where it begins; None for windows alone.
+    `batch_size=None`: one window at a time. `shuffle`: in random order, by `seed`. Raises InvalidArgumentError for
+    counts and places that the data do not have.
+    """
+    array, wanted = _rows(data), None if targets is None else _rows(targets)
+    rows = len(array)
+    start, end = start_index or 0, rows if end_index is None else end_index
+    if not 0 <= start < end <= rows:
+        raise InvalidArgumentError(
+            f"`start_index` and `end_index` must be places in {rows} rows, the second behind the first, received "
+            f"{start_index} and {end_index}."
+        )
+    counts = {"sequence_length": sequence_length, "sequence_stride": sequence_stride, "sampling_rate": sampling_rate}
+    for name, value in counts.items():
+        if not 0 < value <= rows:
+            raise InvalidArgumentError(f"`{name}` must be positive and at most the {rows} rows, received {value}.")
+    span = (sequence_length - 1) * sampling_rate + 1
+    if span > end - start:
+        raise InvalidArgumentError(f"A window takes {span} rows, and there are {end - start} of them.")
+    # A view: windows are copied a batch at a time.
+    windows = np.moveaxis(np.lib.stride_tricks.sliding_window_view(array[start:end], span, axis=0), -1, 1)
+    windows = windows[: None if wanted is None else len(wanted) : sequence_stride, ::sampling_rate]
+    parts: Any = windows
+    if wanted is not None:
+        parts = windows, wanted[start:end:sequence_stride][: len(windows)]
+    dataset = Dataset.from_tensor_slices(parts)
+    dataset = dataset.shuffle(len(windows), seed) if shuffle else dataset
+    return dataset if batch_size is None else dataset.batch(batch_size)
+
+
+def _rows(value: Any) -> Any:
+    return np.asarray(value) if hasattr(value, "__array__") else as_tensor(value).numpy()
 
 
 class PyDataset:

@@ -241,6 +241,38 @@ def test_a_dataset_is_split_into_two(dataset):
             mt.utils.split_dataset(dataset, left_size=size)
 
 
+def test_keras_utils_has_what_scripts_ask_it_for():
+    made = mt.utils.deserialize_keras_object(mt.utils.serialize_keras_object(mt.layers.Dense(3, name="d")))
+    assert (made.units, made.name) == (3, "d")
+    assert mt.utils.get_registered_name(mt.layers.Dense) == "Dense"
+    assert mt.utils.get_registered_object("Nobody") is None
+    assert mt.utils.standardize_dtype(mt.float32) == mt.backend.standardize_dtype("float32") == "float32"
+    mt.utils.clear_session()
+    assert mt.layers.Dense(1).name == "dense"
+
+
+def test_windows_of_a_series_begin_at_every_so_manieth_row():
+    data, targets = np.arange(40.0).reshape(20, 2), np.arange(20)
+    options = {"sequence_length": 4, "sequence_stride": 3, "sampling_rate": 2, "start_index": 2, "end_index": 18}
+    starts = [2, 5, 8, 11]
+    windows = [data[start : start + 8 : 2] for start in starts]
+    x, y = next(iter(mt.utils.timeseries_dataset_from_array(data, targets, **options)))
+    np.testing.assert_array_equal(x, windows)
+    np.testing.assert_array_equal(y, starts)
+    single = mt.utils.timeseries_dataset_from_array(data, None, batch_size=None, **options)
+    np.testing.assert_array_equal(list(single), windows)
+    mixed = mt.utils.timeseries_dataset_from_array(data, targets, shuffle=True, seed=1, batch_size=3, **options)
+    assert len(mixed) == 2
+    assert sorted(int(each) for _, y in mixed for each in y) == starts
+    # Where there are fewer targets than windows, as in forecasts, the last windows have none.
+    assert len(mt.utils.timeseries_dataset_from_array([1, 2, 3, 4], [5, 6], 2, batch_size=None)) == 2
+    for wrong in ({"start_index": -1}, {"end_index": 21}, {"sampling_rate": 0}, {"sequence_stride": 0}):
+        with pytest.raises(ValueError, match=next(iter(wrong))):
+            mt.utils.timeseries_dataset_from_array(data, None, 3, **wrong)
+    with pytest.raises(ValueError, match="takes 19 rows"):
+        mt.utils.timeseries_dataset_from_array(data, None, 19, end_index=10)
+
+
 def test_the_inputs_of_a_symbolic_tensor_are_found():
     a, b = mt.Input((2,)), mt.Input((2,))
     assert [each is expected for each, expected in zip(mt.utils.get_source_inputs((a + b) * a), (a, b))] == [True, True]

@@ -126,7 +126,7 @@ class Trainer:
     @property
     def metrics(self) -> list[Metric]:
         """That of the loss, those of `compile`, once a batch has shown what they are, and those that are attributes."""
-        compiled = [self._loss_tracker, *self._measures.all] if self._compiled else []
+        compiled = [self._loss_tracker, *self._measures.reported] if self._compiled else []
         return [*compiled, *self._own_metrics()]
 
     def _own_metrics(self) -> list[Metric]:

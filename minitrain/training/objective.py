@@ -351,6 +351,51 @@ def _called(given: Any, loss: Any) -> str:
     return given if isinstance(given, str) else str(getattr(loss, "name", "output"))
 
 
+class Reported(Metric):
+    """A metric of `compile` as `model.metrics` holds it for steps of one's own, which give all of them the same.
+
+    As Keras's, it takes targets, predictions and weights of the whole model: it picks those of its output, and passes
+    weights on only if it is among the `weighted_metrics`. All else is the metric's.
+    """
+
+    def __init__(self, name: str, metric: Metric, outputs: Outputs, place: int, is_weighted: bool) -> None:
+        self.name = name
+        self.metric = metric
+        self.outputs = outputs
+        self.place = place
+        self.is_weighted = is_weighted
+
+    def _update(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        target, prediction = self.outputs.aligned(y_true, "y")[self.place], nest.flatten(y_pred)[self.place]
+        if target is not None and self.is_weighted:
+            weight = self.outputs.aligned(sample_weight, "sample_weight")[self.place]
+            self.metric.update_state(target, prediction, weight)
+        elif target is not None:
+            self.metric.update_state(target, prediction)
+
+    def _result(self) -> Any:
+        return self.metric.result()
+
+    def reset_state(self) -> None:
+        self.metric.reset_state()
+
+    def get_config(self) -> dict[str, Any]:
+        return self.metric.get_config()
+
+    @property
+    def variables(self) -> list[Any]:
+        return self.metric.variables
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "metric":  # while it is being copied
+            raise AttributeError(name)
+        return getattr(self.metric, name)
+
+
+# Not in the body of the class, where programs would notice them: they notice the metric's own.
+Reported.update_state, Reported.result = Reported._update, Reported._result  # type: ignore[method-assign]
+
+
 class Measures:
     """The metrics of a model: made at the first batch, whose shapes some names depend on."""
 
@@ -366,6 +411,7 @@ class Measures:
         self.outputs: Outputs | None = None
         self.labels: list[str] = []
         self.all: list[Metric] = []  # in the order of `labels`
+        self.reported: list[Metric] = []  # the same, as `model.metrics` holds them
         self.is_empty = not any(each is not None for each in nest.flatten(self.asked))
 
     def build(self, y: Any, y_pred: Any) -> Outputs:
@@ -390,17 +436,18 @@ class Measures:
             for each in weighted:
                 if each.name in names:
                     each.name = f"weighted_{each.name}"
-        labelled: dict[str, Metric] = {}
+        labelled: dict[str, tuple[Metric, int, bool]] = {}
         for place in range(outputs.count):
             lead = f"{outputs.names[place]}_" if outputs.count > 1 and outputs.names is not None else ""
             for each in self.plain[place] + self.weighted[place]:
                 name = lead + each.name
                 while name in labelled:
                     name += "_1"
-                labelled[name] = each
+                labelled[name] = each, place, each in self.weighted[place]
         if outputs.count > 1:  # Keras gives the metrics of several outputs by name
             labelled = dict(sorted(labelled.items()))
-        self.labels, self.all = list(labelled), list(labelled.values())
+        self.labels, self.all = list(labelled), [each for each, _, _ in labelled.values()]
+        self.reported = [Reported(name, each, outputs, *at) for name, (each, *at) in labelled.items()]
         return outputs
 
     def update(self, y: Any, y_pred: Any, sample_weight: Any) -> None:

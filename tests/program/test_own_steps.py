@@ -142,3 +142,44 @@ def test_a_step_that_sets_an_attribute_is_called_every_time():
     model = pair(Counting)[0]
     model.fit(X, Y, batch_size=10, epochs=3, verbose=0)
     assert model.calls == 21
+
+
+class Weighing(keras.Model):
+    """As Keras's guide writes it for sample weights: all metrics are given the same."""
+
+    def train_step(self, data):
+        x, y, weight = data
+        with mt.GradientTape() as tape:
+            outputs = self(x, training=True)
+            loss = self.compute_loss(y=y, y_pred=outputs, sample_weight=weight)
+        self.optimizer.apply(tape.gradient(loss, self.trainable_variables), self.trainable_variables)
+        for metric in self.metrics:
+            if metric.name == "loss":
+                metric.update_state(loss)
+            else:
+                metric.update_state(y, outputs, sample_weight=weight)
+        return {metric.name: metric.result() for metric in self.metrics}
+
+
+@pytest.mark.parametrize("heads", [1, 2])
+def test_metrics_in_a_step_of_ones_own_pick_their_output_and_heed_weights_as_in_compile(heads, runs):
+    histories = []
+    weights = np.linspace(0.5, 2.0, len(X)).astype("float32")
+    for cls, eagerly in ((Weighing, False), (Weighing, True), (keras.Model, False)):
+        mt.utils.set_random_seed(3)
+        inputs = keras.Input((6,))
+        outputs = [layers.Dense(3, name=name)(inputs) for name in "ab"[:heads]]
+        model = cls(inputs, outputs if heads > 1 else outputs[0])
+        asked = {"metrics": [["mae"], ["mse"]], "weighted_metrics": [["mse"], ["mae"]]}
+        if heads == 1:
+            asked = {name: each[0] for name, each in asked.items()}
+        model.compile("adam", "mse", run_eagerly=eagerly, **asked)
+        y, weight = ([Y] * heads, [weights] * heads) if heads > 1 else (Y, weights)
+        fitted = model.fit(X, y, sample_weight=weight, epochs=2, shuffle=False, verbose=0, batch_size=16).history
+        histories.append({name: each for name, each in fitted.items() if "loss" not in name})
+    assert runs[0]  # programs were replayed
+    assert len(histories[0]) == 2 * heads
+    for one in histories[:2]:
+        assert one.keys() == histories[2].keys()
+        for name, values in one.items():
+            np.testing.assert_allclose(values, histories[2][name], rtol=1e-6)

@@ -276,14 +276,17 @@ def timeseries_dataset_from_array(
     seed: int | None = None,
     start_index: int | None = None,
     end_index: int | None = None,
+    format: str = "tf",
 ) -> Dataset:
     """Windows over the rows of an array as a Dataset: (steps, ...) to batches (batch, sequence_length, ...).
 
     A window begins at every `sequence_stride`-th row between `start_index` and `end_index`, and takes every
     `sampling_rate`-th row from there. Beside it stands the row of `targets` where it begins; None for windows alone.
-    `batch_size=None`: one window at a time. `shuffle`: in random order, by `seed`. Raises InvalidArgumentError for
-    counts and places that the data do not have.
+    `batch_size=None`: one window at a time. `shuffle`: in random order, by `seed`. `format`, "tf" or "grain", is taken
+    for Keras's sake. Raises InvalidArgumentError for counts and places that the data do not have.
     """
+    if format not in ("tf", "grain"):
+        raise InvalidArgumentError(f"`format` must be 'tf' or 'grain', which are the same here, received {format!r}.")
     array, wanted = _rows(data), None if targets is None else _rows(targets)
     rows = len(array)
     start, end = start_index or 0, rows if end_index is None else end_index

@@ -269,6 +269,8 @@ def test_windows_of_a_series_begin_at_every_so_manieth_row():
     for wrong in ({"start_index": -1}, {"end_index": 21}, {"sampling_rate": 0}, {"sequence_stride": 0}):
         with pytest.raises(ValueError, match=next(iter(wrong))):
             mt.utils.timeseries_dataset_from_array(data, None, 3, **wrong)
+    with pytest.raises(ValueError, match="format"):
+        mt.utils.timeseries_dataset_from_array(data, None, 3, format="csv")
     with pytest.raises(ValueError, match="takes 19 rows"):
         mt.utils.timeseries_dataset_from_array(data, None, 19, end_index=10)
 

@@ -93,7 +93,7 @@ def _made(config: Any) -> Any:
         return config
     name = config["class_name"]
     if name == "function":  # as Keras writes one
-        return _made(config["config"])
+        return custom_object(str(config.get("registered_name"))) or _made(config["config"])
     if name in PLAIN:
         return PLAIN[name][2](config["config"])
     own = custom_object(config.get("registered_name") or name) or custom_object(name)

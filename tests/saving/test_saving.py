@@ -1021,6 +1021,9 @@ def test_objects_that_a_configuration_holds_go_to_json_too():
     np.testing.assert_array_equal(back.rows, [0, 1, 2])
     function = {"module": "builtins", "class_name": "function", "config": "relu", "registered_name": "function"}
     assert saving.deserialize_keras_object(function) is mt.activations.relu  # as Keras writes one
+    halved = saving.register_keras_serializable("tests", "halved")(lambda x: x / 2)
+    named = function | {"config": "<lambda>", "registered_name": "tests>halved"}
+    assert saving.deserialize_keras_object(named) is halved
 
 
 def test_layers_that_were_arguments_come_back_where_get_config_is_left_to_us(tmp_path):

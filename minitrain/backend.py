@@ -26,23 +26,6 @@ __all__ = [
 ]
 
 
-def standardize_dtype(dtype: Any) -> str:
-    """The name of a dtype; `floatx()` for None.
-
-    >>> standardize_dtype(float)
-    'float32'
-    """
-    return "string" if dtype in ("string", str) else floatx() if dtype is None else as_dtype(dtype).name
-def backend() -> str:
-    """What computes: "minitrain", which is none of Keras's backends."""
-    return "minitrain"
-
-
-def image_data_format() -> str:
-    """Where layers expect the channels of images, unless their `data_format` says otherwise: "channels_last"."""
-    return "channels_last"
-
-
 def is_float_dtype(dtype: Any) -> bool:
     """Whether a dtype is floating."""
     return standardize_dtype(dtype).startswith("float")

@@ -392,11 +392,6 @@ class Trainer:
             logs = results()
         if place >= first and (place + 1) % every:
             hooks.call("on_train_batch_end", _last_of(place, every), logs)
-        if place < 0:
-            raise InvalidArgumentError(
-                "There was no batch to train on: the iterable is empty, or used up, as a generator is after one epoch. "
-                "Give a function that makes a new one, a list of batches, or `steps_per_epoch`."
-            )
         return dict(logs) if is_own else self.get_metrics_result()
 
     def _has_own(self, kind: str) -> bool:

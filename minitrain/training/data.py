@@ -458,6 +458,9 @@ def batches_of(
     return Stream(x, dtype, strings, shuffle)
 
 
+WAY_OUT = "A generator gives its batches once: give a function that makes a new one, or a list of batches."
+
+
 class Ongoing:
     """The epochs of batches that may go on where they stopped, for `steps_per_epoch`, or come from a used-up iterator.
 
@@ -483,7 +486,7 @@ class Ongoing:
         if first is not None:
             return self._from(first, self._ongoing)
         if is_new:
-            raise InvalidArgumentError("There was no batch to train on: the iterable is empty, or used up.")
+            raise InvalidArgumentError(f"There was no batch to train on: the iterable is empty, or used up. {WAY_OUT}")
         self._warn(4)
         return None
 
@@ -500,6 +503,6 @@ class Ongoing:
     def _warn(self, depth: int) -> None:
         warnings.warn(
             "Your input ran out of data; interrupting training. Make sure that your iterable can generate at least "
-            "`steps_per_epoch * epochs` batches; a Dataset can `repeat()`.",
+            f"`steps_per_epoch * epochs` batches; a Dataset can `repeat()`. {WAY_OUT}",
             stacklevel=depth,
         )

@@ -31,7 +31,7 @@ from minitrain.models.steps import LossTracker, NewLoss, Steps
 from minitrain.ops.elementwise import add_n
 from minitrain.saving.model import compile_settings, written_settings
 from minitrain.training.callbacks import CallbackList
-from minitrain.training.data import Batch, Ongoing, Shuffled, Table, batches_of, need_count
+from minitrain.training.data import Batch, Ongoing, Shuffled, Table, as_array, batches_of, need_count
 from minitrain.training.loggers import History
 from minitrain.training.objective import Measures, Objective
 from minitrain.training.threads import threads_for
@@ -535,6 +535,8 @@ class Trainer:
 
     def predict_on_batch(self, x: Any) -> Any:
         """The outputs for one batch, as ndarrays."""
+        if type(x) is np.ndarray and x.ndim and len(x):  # the usual case needs no table
+            return self._predicted(as_array(x, "x", self._numpy_dtype, self._takes_any_input))
         return self._predicted(pack_x_y_sample_weight(*self._one_batch(x, None, None, None)))
 
     def _predicted(self, batch: Any) -> Any:

@@ -29,19 +29,23 @@ GO = 0.05  # seconds between two signs of progress
 
 
 class LossTracker(Metric):
-    """The mean of the loss over the samples since the last reset, and of its parts where there are several outputs."""
+    """The mean of the loss over the samples since the last reset; the means of its parts, where there are several
+    outputs, are over the batches, as in Keras.
+    """
 
     def __init__(self) -> None:
         super().__init__(None, "loss")
         self.total = self.count = 0.0  # plain numbers: they change in every step
-        self.parts: list[float] = []
+        self.parts: list[float] = []  # their sums
+        self.batches = 0
 
     def add(self, loss: float, rows: float, parts: list[float] | None = None) -> None:
         """The mean loss of so many samples."""
         self.total += loss * rows
         self.count += rows
         if parts:
-            self.parts = [a + b * rows for a, b in zip(self.parts or [0.0] * len(parts), parts, strict=True)]
+            self.parts = [a + b for a, b in zip(self.parts or [0.0] * len(parts), parts, strict=True)]
+            self.batches += 1
 
     def update_state(self, values: Any, sample_weight: Any = None) -> None:
         """Add a loss, with its weight."""
@@ -50,7 +54,7 @@ class LossTracker(Metric):
 
     def reset_state(self) -> None:
         self.total = self.count = 0.0
-        self.parts = []
+        self.parts, self.batches = [], 0
 
     def result(self) -> Any:
         return Tensor(np.asarray(self.total / self.count if self.count else 0.0, np.float32))

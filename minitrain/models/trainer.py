@@ -186,7 +186,7 @@ class Trainer:
         if tracker.count:
             found["loss"] = tracker.total / tracker.count
             for label, total in zip(self._objective.shown, tracker.parts, strict=False):
-                found[label] = total / tracker.count
+                found[label] = total / tracker.batches
         if self._compiled:
             for label, each in zip(self._measures.labels, self._measures.all, strict=True):
                 found.update(_named(label, each.result()))

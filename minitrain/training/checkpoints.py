@@ -136,7 +136,7 @@ class BackupAndRestore(Backup):
         self._epoch_start = None
 
     def back_up(self, callbacks: list[Callback], epoch: int, batch: int) -> None:
-        model = self.model
+        model, tracker = self.model, self.model._loss_tracker
         arrays: dict[str, Any] = {}
         state = {
             "epoch": epoch,
@@ -144,7 +144,7 @@ class BackupAndRestore(Backup):
             "stop_training": bool(model.stop_training),
             "streams": streams_of(model),
             "epoch_start": self._epoch_start if batch else None,
-            "sums": [model._loss_tracker.total, model._loss_tracker.count, list(model._loss_tracker.parts)],
+            "sums": [tracker.total, tracker.count, list(tracker.parts), tracker.batches],
             "metrics": [taken_apart(variable.numpy(), arrays) for variable in _metric_state(model)] if batch else [],
             "callbacks": [[type(each).__name__, _kept(each.get_state(), arrays)] for each in callbacks],
         }
@@ -172,7 +172,7 @@ class BackupAndRestore(Backup):
             for variable, value in zip(metrics, state["metrics"], strict=True):
                 variable.assign(np.asarray(put_together(value, arrays)))
         tracker = model._loss_tracker
-        tracker.total, tracker.count, tracker.parts = state["sums"]
+        tracker.total, tracker.count, tracker.parts, tracker.batches = state["sums"]
         model.stop_training = state["stop_training"]
         self._epoch_start = state["epoch_start"]
         set_streams(model, self._epoch_start or state["streams"])

@@ -324,6 +324,24 @@ def test_layers_of_one_model_need_names_of_their_own():
         mt.Model(x, mt.layers.Dense(3, name="twin")(mt.layers.Dense(3, name="twin")(x)))
 
 
+def test_losses_of_outputs_are_means_over_the_batches_as_in_keras():
+    rng = np.random.default_rng(0)
+    x, a, b = (rng.normal(size=(80, width)).astype("float32") for width in (3, 1, 2))
+    inputs = mt.keras.Input((3,))
+    model = mt.keras.Model(
+        inputs, [mt.keras.layers.Dense(1, name="a")(inputs), mt.keras.layers.Dense(2, name="b")(inputs)]
+    )
+    model.compile("sgd", loss=["mse", "mae"])
+    parts = [slice(0, 32), slice(32, 64), slice(64, 80)]
+    alone = [model.evaluate(x[at], [a[at], b[at]], batch_size=32, verbose=0, return_dict=True) for at in parts]
+    found = model.evaluate(x, [a, b], batch_size=32, verbose=0, return_dict=True)
+    for name in ("a_loss", "b_loss"):
+        np.testing.assert_allclose(found[name], np.mean([each[name] for each in alone]), rtol=1e-6)
+    np.testing.assert_allclose(
+        found["loss"], np.average([each["loss"] for each in alone], weights=[32, 32, 16]), rtol=1e-6
+    )
+
+
 def test_outputs_without_a_loss_need_no_targets():
     inputs = Input((3,))
     outputs = [layers.Dense(1, name=name)(inputs) for name in "abc"]

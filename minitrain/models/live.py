@@ -14,7 +14,6 @@ from minitrain.engine.program.passage import Passage
 from minitrain.engine.tensor import Tensor
 from minitrain.engine.trail import Trail
 
-OURS = "minitrain."
 UNCALLED = ("_initializer", "_regularizer", "_constraint")  # arguments that a call has no use for
 
 
@@ -32,7 +31,7 @@ class LiveCalls:
         passage = self.passages.get(key)
         if passage is None or not passage.trace.is_current():
             passage = self.passages[key] = Passage(trail is None)
-            if not is_ours(model):
+            if leaves_losses(model) or not runs_ours_alone(model):
                 passage.is_off = True
                 passage.trace.note(model._flatten_layers())
             if len(self.passages) > SIGNATURES:
@@ -40,13 +39,20 @@ class LiveCalls:
         return passage
 
 
-def is_ours(model: Any) -> bool:
+def is_ours(thing: Any) -> bool:
+    """Whether a class, a function or an object is minitrain's."""
+    return str(getattr(thing, "__module__", type(thing).__module__)).startswith("minitrain.")
+
+
+def runs_ours_alone(model: Any) -> bool:
     """Whether nothing but our own code runs in a call: all layers are ours, and so are the functions that they hold."""
     for layer in model._flatten_layers():
-        if not type(layer).__module__.startswith(OURS) or layer.activity_regularizer is not None or layer._losses:
+        held = [value for name, value in vars(layer).items() if callable(value) and not name.endswith(UNCALLED)]
+        if not is_ours(type(layer)) or not all(map(is_ours, held)):
             return False
-        for name, value in vars(layer).items():
-            if callable(value) and not name.endswith(UNCALLED):
-                if not str(getattr(value, "__module__", "")).startswith(OURS):
-                    return False
     return True
+
+
+def leaves_losses(model: Any) -> bool:
+    """Whether a call adds to the losses, which a program would not."""
+    return any(each.activity_regularizer is not None or each._losses for each in model._flatten_layers())

@@ -27,6 +27,7 @@ from minitrain.errors import DTypeError, InvalidArgumentError
 from minitrain.layers.base import Layer, trial
 from minitrain.layers.walk import leaves
 from minitrain.metrics.base import Metric
+from minitrain.models.live import runs_ours_alone
 from minitrain.models.steps import LossTracker, NewLoss, Steps
 from minitrain.ops.elementwise import add_n
 from minitrain.saving.model import compile_settings, written_settings
@@ -504,13 +505,11 @@ class Trainer:
 
     def _is_rowwise(self) -> bool:
         """Whether the output for a row cannot depend on the rows beside it: no code of the user's is at work."""
-        if type(self).predict_step is not Trainer.predict_step:
+        if type(self).predict_step is not Trainer.predict_step or not runs_ours_alone(self):
             return False
         for each in self._flatten_layers():
-            if not _is_ours(type(each)) or isinstance(each, layers_module.Lambda):
+            if isinstance(each, layers_module.Lambda):
                 return False
-            if not all(_is_ours(value) for value in vars(each).values() if callable(value)):
-                return False  # such as an activation of the user's
             axis = getattr(each, "axis", None)
             if axis is not None and 0 in np.atleast_1d(axis):
                 return False
@@ -567,11 +566,6 @@ class Trainer:
 def _takes_training(compute_loss: Any) -> bool:
     parameters = inspect.signature(compute_loss).parameters
     return "training" in parameters or any(each.kind is each.VAR_KEYWORD for each in parameters.values())
-
-
-def _is_ours(thing: Any) -> bool:
-    """Whether a class, a function or an object is minitrain's."""
-    return str(getattr(thing, "__module__", type(thing).__module__)).startswith("minitrain.")
 
 
 def parts_of(validation_data: Any) -> Any:

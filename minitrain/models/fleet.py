@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from minitrain import nest
-from minitrain.engine.program.function import Trace
 from minitrain.engine.program.program import Program, optimized
 from minitrain.engine.program.stack import CannotStack, Stack, stacked
+from minitrain.engine.program.trace import Trace
 from minitrain.errors import DTypeError, InvalidArgumentError
 from minitrain.models.model import Model
 from minitrain.models.trainer import Results

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Any
 
-from minitrain.engine.program.function import SIGNATURES
 from minitrain.engine.program.passage import Passage
+from minitrain.engine.program.trace import SIGNATURES
 from minitrain.engine.tensor import Tensor
 from minitrain.engine.trail import Trail
 

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from minitrain import nest
-from minitrain.engine.program.function import SIGNATURES, Trace
 from minitrain.engine.program.record import CannotReplay, Effect
 from minitrain.engine.program.stack import Stack
+from minitrain.engine.program.trace import SIGNATURES, Trace
 from minitrain.engine.tensor import Tensor
 from minitrain.engine.trail import STATE
 from minitrain.metrics.base import Metric

@@ -508,3 +508,68 @@ def test_fit_goes_on_after_a_loop(replays):
         weights.append(model.get_weights())
     assert replays
     assert_same(*weights)
+
+
+def test_a_function_inside_a_tape_is_replayed(replays):
+    model, calls = network(layers.Dropout(0.5, seed=1)), []
+
+    def penalised(x, scale, training=False, weights=(1.0,)):
+        calls.append(1)
+        return {"y": model(x, training=training) * scale, "z": mt.add_n([each * mt.reduce_sum(x) for each in weights])}
+
+    results = []
+    for call in (mt.function(penalised), penalised):
+        mt.utils.set_random_seed(3)
+        model.layers[-1].generator = mt.random.Generator.from_seed(1)
+        model.run_eagerly = True
+        del calls[:]
+        found = []
+        for step in range(CALLS):
+            x = mt.constant(X + np.float32(step))
+            with mt.GradientTape() as tape:
+                tape.watch(x)
+                out = call(x, 2.0, training=True, weights=[mt.constant(3.0), 1.0])
+                value = mt.reduce_sum(out["y"] ** 2) + out["z"]
+            found += [g.numpy() for g in tape.gradient(value, [x, *model.trainable_variables])]
+        results.append((len(calls), found))
+    (first, one), (second, other) = results
+    assert (first, second) == (PATIENCE + 2, CALLS)
+    assert len(replays) == CALLS - PATIENCE - 2
+    assert_same(one, other)
+
+
+def test_a_model_of_ones_own_is_replayed_where_its_call_is_a_function(replays):
+    class Own(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.first, self.last = layers.Dense(8, activation="relu"), layers.Dense(3)
+            self.calls = []
+
+        def call(self, x, training=False):
+            self.calls.append(training)
+            return self.last(self.first(x))
+
+    class Replayed(Own):
+        call = mt.function(Own.call)
+
+    assert_same(*(trained(made) for made in map(seeded, (Own, Replayed))))
+    assert len(replays) == CALLS - PATIENCE - 2
+
+
+def seeded(make):
+    mt.utils.set_random_seed(3)
+    return make()
+
+
+def test_a_function_that_branches_on_a_value_goes_on_as_python_inside_a_tape(replays):
+    @mt.function
+    def either(x):
+        return x * 2.0 if float(mt.reduce_sum(x)) > 0 else x * 3.0
+
+    x = mt.Variable(1.0)
+    for step in range(CALLS):
+        sign = 1.0 if step % 2 else -1.0
+        with mt.GradientTape() as tape:
+            y = either(x * sign)
+        assert float(tape.gradient(y, x)) == (2.0 if step % 2 else -3.0)
+    assert not replays

@@ -21,123 +21,16 @@ from numpy import ndarray
 
 from minitrain import nest
 from minitrain.engine.convert import as_tensor, convert_to_tensor
-from minitrain.engine.program.program import Program, optimized
-from minitrain.engine.program.record import CannotReplay, Changes, Recorder, Recording
+from minitrain.engine.program.passage import Passage
+from minitrain.engine.program.program import Program
+from minitrain.engine.program.record import CannotReplay
+from minitrain.engine.program.trace import SIGNATURES, Trace
 from minitrain.engine.tensor import Tensor, TensorLike
-from minitrain.engine.trail import STATE
+from minitrain.engine.trail import STATE, Trail
 from minitrain.engine.variable import Variable
 from minitrain.errors import DTypeError, InvalidArgumentError, ShapeError
 
-__all__ = ["Function", "Trace", "function"]
-
-SIGNATURES = 16  # kept for a function; the one that was not called for the longest time goes
-
-
-class Trace:
-    """One signature of a function: its recordings, then its programs."""
-
-    def __init__(self, *, static_inputs: bool = False) -> None:
-        self.static_inputs = static_inputs
-        self.recording: Recording | None = None
-        self.tries = 0
-        self.passed = 0  # calls that whoever keeps this has let pass unrecorded
-        self.programs: list[Program] = []  # those that no thread is running now
-        self.layers: list[tuple[Any, int]] = []
-        self.containers: list[tuple[Any, str, Any]] = []  # lists and dicts of layers, which may change unseen
-        self.changes = Changes.count
-        self.attributes = -1  # of layers, how many had been set when none of these had changed
-        self.is_ready = False
-        self.is_done = False  # whether the call that is or was recorded last has come to its end
-        self.error: CannotReplay | None = None  # why there is no program, and will be none
-        self.structure: Any = None  # of the outputs, for whoever calls `record`
-
-    def is_current(self) -> bool:
-        """Whether nothing has changed that the recording saw but the signature does not show."""
-        if self.changes != Changes.count:
-            return False
-        if self.attributes == Changes.attributes:
-            return True
-        attributes = Changes.attributes
-        for reference, version in self.layers:
-            layer = reference()
-            if layer is None or layer._version != version:
-                return False
-        if self.containers:
-            return all(_members(reference(), name) == members for reference, name, members in self.containers)
-        self.attributes = attributes
-        return True
-
-    def record(self, function: Callable[..., Any], inputs: list[Tensor], *, is_lenient: bool = False) -> list[Tensor]:
-        """Call `function(*inputs)`, which gives a list of Tensors, and record it.
-
-        Raises CannotReplay where the function takes a value out, or never does the same twice; with `is_lenient` only
-        when the call has come to its end, so that nothing needs to be done again.
-        """
-        self.is_done = False
-        with Recorder(inputs, is_lenient=is_lenient) as recorder:
-            outputs = function(*inputs)
-            self.is_done = True
-            if recorder.error is not None:
-                raise recorder.error
-            recording = recorder.finish(outputs)
-        self.keep(recording)
-        return outputs
-
-    def keep(self, recording: Recording) -> None:
-        """Take the recording of one call more: ready when it is that of the call before.
-
-        Raises CannotReplay where no two calls in a row did the same.
-        """
-        self.tries += 1
-        before, self.recording = self.recording, recording
-        self.note(recording.layers)
-        recording.layers = []
-        if before is not None:
-            difference = before.difference(recording)
-            if difference is None:
-                self.recording = optimized(recording)
-                self.is_ready = True
-            elif self.tries > 2:  # the first call may have made weights
-                raise CannotReplay(
-                    f"Two calls with arguments of the same shapes did not do the same, and differ in {difference}. "
-                    "Random numbers of NumPy's, counters and data that are no argument would be the same in every "
-                    "replay: use minitrain.random, Variables and arguments."
-                )
-
-    def note(self, layers: list[Any]) -> None:
-        """Note what holds now of the layers that were called, for `is_current`."""
-        self.layers = [(weakref.ref(each), each._version) for each in layers]
-        self.containers = [
-            (weakref.ref(each), name, _members(each, name))
-            for each in layers
-            for name, value in vars(each).items()
-            if name[0] != "_" and isinstance(value, (list, dict))
-        ]
-        self.changes, self.attributes = Changes.count, -1
-
-    def take(self) -> Program:
-        """A program that no other thread runs."""
-        try:
-            return self.programs.pop()
-        except IndexError:
-            assert self.recording is not None
-            return Program(self.recording, static_inputs=self.static_inputs)
-
-    def give(self, program: Program) -> None:
-        """Give a program back that `take` gave."""
-        self.programs.append(program)
-
-
-def _members(layer: Any, name: str) -> Any:
-    """What a list or dict of a layer holds now, in a form that can be compared."""
-    value = getattr(layer, name, None)
-    if isinstance(value, dict):
-        return [(key, _plain(each)) for key, each in value.items()]
-    return [_plain(each) for each in value] if isinstance(value, list) else None
-
-
-def _plain(value: Any) -> Any:
-    return value if isinstance(value, (bool, int, float, str, type(None))) else id(value)
+__all__ = ["Function", "function"]
 
 
 class Function:
@@ -149,6 +42,7 @@ class Function:
         self.python_function = python_function
         self.input_signature = input_signature
         self._traces: OrderedDict[Any, tuple[Trace, list[Any]]] = OrderedDict()
+        self._passages: OrderedDict[Any, tuple[Passage, list[Any]]] = OrderedDict()  # of calls inside a tape
         self._methods: dict[int, Function] = {}  # by the id of the object that the method belongs to
         functools.update_wrapper(self, python_function)
 
@@ -173,15 +67,14 @@ class Function:
         if self.input_signature is not None:
             args, kwargs = self._as_signed(args, kwargs), {}
         state = STATE.__dict__  # each look into a thread's state takes as long as three into a dict
-        if self.runs_eagerly or state.get("trail") is not None or state.get("home") is not None or STATE.checking:
+        trail = state.get("trail")
+        if self.runs_eagerly or trail is not None or state.get("home") is not None or STATE.checking:
+            if not self.runs_eagerly and trail is not None and trail.lone is not None and trail.lone._is_usual:
+                return self._on_tape(args, kwargs, trail)
             return self._in_python(args, kwargs)  # part of what an outer tape or program records
-        is_flat = not kwargs
-        for each in args:
-            if type(each) is not ndarray and isinstance(each, (list, tuple, dict)):
-                is_flat = False
-        leaves = args if is_flat else nest.flatten((args, kwargs))
+        leaves, structure = _taken_apart(args, kwargs)
         inputs, key, kept = _signature(leaves)
-        full = tuple(key) if is_flat else (tuple(key), _structure((args, kwargs)))
+        full = tuple(key) if structure is None else (tuple(key), structure)
         entry = self._traces.get(full)
         if entry is None or not entry[0].is_current():
             entry = self._traces[full] = Trace(), kept
@@ -202,6 +95,26 @@ class Function:
         if trace.error is not None:
             return self._in_python(args, kwargs)
         return self._recorded(trace, leaves, inputs, args, kwargs)
+
+    def _on_tape(self, args: Any, kwargs: Any, trail: Trail) -> Any:
+        """A call that the one open tape sees: as one record, once calls like it have come some times."""
+        leaves, structure = _taken_apart(args, kwargs)
+        _, key, kept = _signature(leaves)
+        inputs = [_as_input(each) for each in leaves if _is_input(each)]
+        full = tuple(key), structure, tuple(map(trail.marks, inputs))
+        entry = self._passages.get(full)
+        if entry is None or not entry[0].trace.is_current():
+            entry = self._passages[full] = Passage(is_free=False), kept
+            if len(self._passages) > SIGNATURES:
+                self._passages.popitem(last=False)
+        return entry[0].run(lambda *tensors: self._called(leaves, tensors, args, kwargs), inputs)
+
+    def _called(self, leaves: Sequence[Any], tensors: Sequence[Tensor], args: Any, kwargs: Any) -> Any:
+        """What the Python function gives for these Tensors in the places of the arrays among its arguments."""
+        places = iter(tensors)
+        filled = [next(places) if _is_input(each) else each for each in leaves]
+        new_args, new_kwargs = nest.pack_sequence_as((args, kwargs), filled)
+        return self.python_function(*new_args, **new_kwargs)
 
     def _in_python(self, args: Any, kwargs: Any) -> Any:
         """Call the Python function, with Tensors for arrays as where it is recorded."""
@@ -232,10 +145,7 @@ class Function:
 
         def call(*tensors: Tensor) -> list[Tensor]:
             nonlocal given
-            places = iter(tensors)
-            filled = [next(places) if _is_input(each) else each for each in leaves]
-            new_args, new_kwargs = nest.pack_sequence_as((args, kwargs), filled)
-            given = self.python_function(*new_args, **new_kwargs)
+            given = self._called(leaves, tensors, args, kwargs)
             return [each._read() for each in nest.flatten(given) if isinstance(each, TensorLike)]
 
         # Tensors of their own, so that one that is given twice, or that the function knows already, is an input too.
@@ -362,8 +272,15 @@ def _as_spec(spec: Any, value: Any) -> Tensor:
     return tensor
 
 
-def _structure(value: Any) -> str:
-    return repr(nest.map_structure(lambda each: 0, value))
+def _taken_apart(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Sequence[Any], Any]:
+    """The leaves of a call's arguments, in the order of `nest`, and their structure; None where they are in a row."""
+    for each in (*args, *kwargs.values()) if kwargs else args:
+        if type(each) is not ndarray and isinstance(each, (list, tuple, dict)):
+            return nest.flatten((args, kwargs)), repr(nest.map_structure(lambda each: 0, (args, kwargs)))
+    if not kwargs:
+        return args, None
+    names = sorted(kwargs)
+    return [*args, *[kwargs[name] for name in names]], (len(args), *names)
 
 
 def function(

@@ -19,9 +19,9 @@ from numpy import ones_like
 from minitrain import nest
 from minitrain.engine.custom import no_gradient_inside
 from minitrain.engine.primitive import PRIMITIVES, Primitive, kernels, ops
-from minitrain.engine.program.function import Trace
 from minitrain.engine.program.program import Program
 from minitrain.engine.program.record import CannotReplay, Recorder, Recording, Statement
+from minitrain.engine.program.trace import Trace
 from minitrain.engine.tape import GradientTape
 from minitrain.engine.tensor import Tensor
 from minitrain.engine.trail import STATE, Record
@@ -114,10 +114,10 @@ class Passage:
         self._inputs: list[int] = []
         self._outputs: list[int] = []
 
-    def run(self, function: Function, inputs: Sequence[Tensor], owner: Any) -> Any:
+    def run(self, function: Function, inputs: Sequence[Tensor], owner: Any = None) -> Any:
         """`function(*inputs)`, on the one open tape or without any: replayed, or recorded if it is time, or neither.
 
-        `owner`: whose `trainable_variables` the gradients are likely to be asked for.
+        `owner`: whose `trainable_variables` the gradients are likely to be asked for, in their order.
         """
         program = self._take() if self.trace.is_ready else None
         if program is not None:
@@ -206,7 +206,8 @@ class Passage:
             ]
             records = list(recorder.trail.records)
             with self._learning(recorder):
-                self._learn(recorder, tape, given, records, [*tracked, *owner.trainable_variables])
+                likely = owner.trainable_variables if owner is not None else ()
+                self._learn(recorder, tape, given, records, [*tracked, *likely])
         for variable, snapshot in snapshots:
             for each in trail.listening:
                 each._notice(variable, snapshot)

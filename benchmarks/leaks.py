@@ -1,9 +1,10 @@
-"""Whether memory grows: 1,000 calls of `fit` and 10,000 of `predict` in one process, the resident size noted.
+"""Whether memory grows: 1,000 calls of `fit`, 10,000 of `predict`, 10,000 steps of a loop of one's own.
 
     python benchmarks/leaks.py           # prints the table; --write keeps it in benchmarks/leaks.txt
 
-`fit` runs one epoch on 256 rows, `predict` sees one row. The size is noted after each tenth of the calls; the first
-tenth fills caches and the allocator's pools, and from there on it may grow by no more than 2 MB.
+`fit` runs one epoch on 256 rows, `predict` sees one row, a step is a tape, a loss and `apply_gradients` on 256 rows.
+The resident size is noted after each tenth of the calls; the first tenth fills caches and the allocator's pools, and
+from there on it may grow by no more than 2 MB.
 """
 
 from __future__ import annotations
@@ -60,9 +61,17 @@ def main() -> int:
     parser.add_argument("--write", action="store_true", help="keep the result in benchmarks/leaks.txt")
     options = parser.parse_args()
     model, x, y = model_and_data()
+    loss_fn, variables = mt.losses.MeanSquaredError(), model.trainable_variables
+
+    def step() -> None:
+        with mt.GradientTape() as tape:
+            loss = loss_fn(y, model(x, training=True))
+        model.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+
     found = {
         "fit, 1,000 calls": sizes(lambda: model.fit(x, y, verbose=0), 1_000),
         "predict, 10,000 calls": sizes(lambda: model.predict(x[:1], verbose=0), 10_000),
+        "a loop, 10,000 steps": sizes(step, 10_000),
     }
     lines = [
         f"minitrain {mt.__version__}, NumPy {np.__version__}, Python {platform.python_version()}; one BLAS thread",

@@ -150,7 +150,9 @@ def _step(
     out: Any = output
     if type(output) is tuple:
         gs = [cotangents.get(id(each)) if id(each) in kept else cotangents.pop(id(each), None) for each in output]
-        g = None if all(each is None for each in gs) else _filled_up(xp, output, gs, lead)
+        if all(each is None for each in gs):
+            return
+        g = _filled_up(xp, output, gs, lead) if primitive.fills else tuple(gs)
         if not recorded:
             out = tuple([each._array for each in output])
     else:

@@ -48,13 +48,15 @@ class Primitive:
     joint(xp, g, wanted, out, *inputs, **params) and returns one cotangent per input; `wanted` says which are needed.
     For an operation with several outputs `g` and `out` are tuples. `stackable` says that rules accept extra leading
     axes on `g`. `stacked`, where there is one, is called as stacked(xp, *inputs, **params) on inputs with a further,
-    first axis, one place for each of several models.
+    first axis, one place for each of several models. `fills` says that where some of several outputs have no cotangent
+    `g` holds zeros for these, not None.
     """
 
     __slots__ = (
         "draws",
         "emit",
         "express",
+        "fills",
         "inputs",
         "is_elementwise",
         "is_view",
@@ -74,6 +76,7 @@ class Primitive:
         self.rules: tuple[Rule | None, ...] | None = None
         self.joint: Rule | None = None
         self.stackable = True
+        self.fills = True
         self.draws = False  # whether it draws from a stream of random numbers
         self.is_view = False  # whether its output is a view of its input, without computing
         self.is_elementwise = isinstance(kernel, np.ufunc)  # whether it may write over an input of its output's shape

@@ -215,16 +215,18 @@ class GradientTape:
         records = self._trail.records  # type: ignore[union-attr]
         for place, call in calls:
             primitive, inputs, params, output = records[place]
-            snapshots = [Tensor(each._array) for each in call.held]
-            for variable, snapshot in zip(call.passage.variables, snapshots, strict=True):
-                self._notice(variable, snapshot)
+            snapshots = call.snapshots()
+            self._variables |= {id(each): each for each in call.watched if id(each) not in self._variables}
+            for variable, snapshot in zip(call.variables, snapshots, strict=True):
+                if id(variable) in self._variables:
+                    self._watch_snapshot(variable, snapshot)
             records[place] = primitive, (*inputs, *snapshots), params, output
 
     def watched_variables(self) -> tuple[Variable, ...]:
         """The variables watched so far, in the order in which they were first read."""
         if self._calls:
             self._settle()
-        self._variables |= {id(each): each for each in self._read_at_once if each._trainable}
+        self._variables |= {id(each): each for each in self._read_at_once}
         return tuple(self._variables.values())
 
     # ---------------------------------------------------------------------------------------------------- gradients
@@ -379,7 +381,7 @@ class GradientTape:
     def _release(self) -> None:
         if not self._persistent:
             variables = self._variables  # `watched_variables` is asked after the gradient too
-            read = self._calls[0][1].passage.variables if self._calls else ()
+            read = self._calls[0][1].watched if self._calls else ()
             self._is_used = True
             self._trail = None
             self._forget()
@@ -422,7 +424,7 @@ class GradientTape:
         answers: list[Tensor | None] = []
         for source, stand in zip(sources, stands, strict=True):
             total = None
-            for each in stand:
+            for each in reversed(stand):  # what was read last comes first, as within the walk
                 if (key := id(each)) in keys and (part := cotangents.get(key)) is not None:
                     total = part if total is None else total + part
             if total is None:  # a target that is its own source, watched or not
@@ -438,10 +440,10 @@ class GradientTape:
         None where it is not so, and the general way is to be gone.
         """
         ((place, call),) = self._calls
-        wanted = call.passage.sources
+        wanted = call.sources
         if self._watched or len(wanted) != len(sources) or not all(map(is_, wanted, sources)):
             return None
-        if len(self._stretches) > 1 or target._array.dtype.kind != "f" or STATE.checking:
+        if len(self._stretches) > 1 or target._array.dtype.kind != "f" or STATE.checking or call.has_stopped:
             return None
         trail: Any = self._trail
         if self._is_recording:
@@ -454,8 +456,8 @@ class GradientTape:
         g = cotangents.get(id(out))
         if g is None:
             return [None] * len(sources)
-        found: list[Tensor | None] = call.gradients_of_sources(g)
-        return found
+        answers: list[Tensor | None] = call.gradients_of_sources(g)
+        return answers
 
     @staticmethod
     def _seeds(targets: list[Any], cotangents: list[Any] | None) -> list[tuple[Any, Tensor]]:

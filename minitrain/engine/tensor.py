@@ -6,8 +6,9 @@ are the operations of `minitrain.ops`, which that package puts in place: the eng
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Iterator, Sequence
+from operator import is_
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -183,6 +184,19 @@ class TensorLike:
         return repr(self)
 
 
+class Joint(NamedTuple):
+    """Gradients that are parts of one array: `flat`, that array, and `parts`, theirs, in order, of these `shapes`."""
+
+    flat: Any
+    parts: list[Any]
+    shapes: list[tuple[int, ...]]
+
+    def holds(self, gradients: Sequence[Any]) -> bool:
+        """Whether these are the gradients, all of them in order."""
+        arrays = [getattr(g, "_array", None) for g in gradients]
+        return len(arrays) == len(self.parts) and all(map(is_, arrays, self.parts))
+
+
 class Tensor(TensorLike):
     """An immutable n-dimensional array whose operations tapes can record. Made by `constant` and by operations.
 
@@ -192,15 +206,14 @@ class Tensor(TensorLike):
     """
 
     # Unset in most Tensors: the mask that a layer computed, the logits behind probabilities, for a part of a variable
-    # the variable and the key, and, for the first of several gradients that are parts of one array, that array, their
-    # own arrays, and their shapes.
+    # the variable and the key, and, for the first of several gradients that are parts of one array, what they are.
     __slots__ = ("__weakref__", "_array", "_joint", "_keras_mask", "_logits", "_origin", "_token")
 
     _array: Any  # an ndarray that nobody writes to
     _token: Token | SharedToken | None
     _keras_mask: Any
     _logits: Any
-    _joint: tuple[Any, list[Any], list[tuple[int, ...]]]
+    _joint: Joint
     _origin: tuple[Any, Any]
 
     def __init__(self, array: Any, token: Token | None = None) -> None:

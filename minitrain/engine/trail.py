@@ -57,7 +57,7 @@ class Trail:
         self.reads: dict[int, Tensor] = {}  # id of a variable -> the snapshot that stands for its present value
         self.everything = False  # record also what depends on nothing watched
         self.recorder: Any = None  # what makes a program of all that happens, where somebody does
-        self.lone: GradientTape | None = None  # the only tape, where nobody else looks at what is recorded
+        self.lone: GradientTape | None = None  # the only tape, unless somebody records, traces or checks besides
 
     def sees(self, *tensors: Tensor) -> bool:
         """Whether an operation on `tensors` is to be recorded; asked only where none carries our token alone."""
@@ -135,6 +135,7 @@ class ThreadState(threading.local):
     trail: Trail | None = None  # what listens now; None costs an operation one attribute look-up
     home: Trail | None = None  # the trail of the open tapes, recording or paused
     checking: bool = False
+    stands_in: bool = False  # whether variables have other values for the time being, which no program would see
 
 
 STATE = ThreadState()
@@ -164,7 +165,7 @@ def refresh() -> None:
     elif checking or tracing or type(home.records) is not list:
         home = _observed(home, tracing)
     elif len(home.tapes) == 1:
-        home.lone = tape
+        home.lone = home.tapes[0]
     state["trail"] = home if listening or checking else None
 
 

@@ -336,6 +336,8 @@ class Layer(Configurable):
 
     def add_loss(self, loss: Any) -> None:
         """Add a scalar, or a list of them, to the losses of this call."""
+        if CALLS.context is None:  # outside of one, it stays until the next
+            self._note_change()
         for each in nest.flatten(loss):
             self._losses.append(as_tensor(each))
 

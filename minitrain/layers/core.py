@@ -263,6 +263,8 @@ class InputLayer(Layer):
     `input_shape` is the shape's name of old.
     """
 
+    supports_masking = True
+
     def __init__(
         self,
         shape: Any = None,

@@ -20,12 +20,14 @@ def standing_in(variables: Sequence[Variable], values: Sequence[Any]) -> Iterato
     kept = [(each._tensor, each._pack) for each in variables]
     reads = {} if STATE.trail is None else STATE.trail.reads
     read = {id(each): reads.pop(id(each), None) for each in variables}
+    outer, STATE.stands_in = STATE.stands_in, True
     try:
         for variable, tensor in zip(variables, tensors, strict=True):
             variable._tensor, variable._pack = tensor, None
             reads[id(variable)] = tensor
         yield
     finally:
+        STATE.stands_in = outer
         for variable, (tensor, pack) in zip(variables, kept, strict=True):
             variable._tensor, variable._pack = tensor, pack
             reads.pop(id(variable), None)

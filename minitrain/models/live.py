@@ -31,11 +31,12 @@ class LiveCalls:
         passage = self.passages.get(key)
         if passage is None or not passage.trace.is_current():
             passage = self.passages[key] = Passage(trail is None)
-            if leaves_losses(model) or not runs_ours_alone(model):
-                passage.is_off = True
-                passage.trace.note(model._flatten_layers())
+            passage.is_off = leaves_losses(model) or not runs_ours_alone(model)
+            passage.trace.note(model._flatten_layers())
             if len(self.passages) > SIGNATURES:
                 self.passages.popitem(last=False)
+        elif len(self.passages) > 1:
+            self.passages.move_to_end(key)
         return passage
 
 

@@ -52,23 +52,29 @@ class Model(Trainer, Layer):
         self._graph = graph
         self._graph_layers = graph.layers
         self._steps.forget()
+        self._note_change()
         self._takes_any_input = any(each.dtype == "string" for each in graph.flat_inputs)
         self.built = True
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """The outputs for inputs, as of any Layer.
+
+        A call with one array is replayed where that can be, see `models/live.py`: without a tape, or inside one that
+        asks for nothing unusual.
+        """
         trail = STATE.trail
         is_usual = STATE.home is None if trail is None else trail.lone is not None and trail.lone._is_usual
-        if not is_usual or len(args) != 1 or len(kwargs) != ("training" in kwargs):
+        if not is_usual or len(args) != 1 or len(kwargs) != ("training" in kwargs) or STATE.stands_in:
             return super().__call__(*args, **kwargs)
         (x,) = args
-        training = kwargs.get("training")
         is_array = type(x) is Tensor or (type(x) is np.ndarray and x.dtype.kind in "fiub")
         if not is_array or self.run_eagerly or Function.runs_eagerly:
             return super().__call__(x, **kwargs)
-        x = self._as_input(x)
-        passage = self._steps.live.passage(self, x, CALLS.training if training is None else training, trail)
+        x, training = self._as_input(x), kwargs.get("training")
+        mode = CALLS.training if training is None else bool(training)
+        passage = self._steps.live.passage(self, x, mode, trail)
         call = super().__call__
-        return passage.run(lambda x: call(x, training=training), (x,), self)
+        return passage.run(lambda each: call(each, training=training), (x,), self)
 
     # ------------------------------------------------------------------------------------------------------- what it is
 

@@ -54,6 +54,7 @@ class Sequential(Model):
             self._draw_graph(Graph(graph.inputs, layer(graph.outputs)))
             return
         self._graph, self.built = None, False
+        self._note_change()
         first = self._chain[0]
         if isinstance(first, InputLayer) and self.layers:
             self.build(first.batch_shape)
@@ -65,6 +66,7 @@ class Sequential(Model):
         if not self.layers:
             raise InvalidArgumentError("There are no layers to take off.")
         layer = self._chain.pop()
+        self._note_change()
         if self._graph is not None:
             shape, self._graph = self._graph.inputs.shape, None
             self.build(shape)

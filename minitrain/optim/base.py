@@ -435,11 +435,9 @@ class Optimizer(Configurable):
         if len(variables) != len(mine):
             return None
         joint = getattr(grads[0], "_joint", None)
-        if joint is not None:
-            flat, parts, shapes = joint
-            given = [getattr(g, "_array", None) for g in grads]
-            if shapes == self._shapes and all(map(is_, given, parts)) and all(map(is_, variables, mine)):
-                return flat
+        if joint is not None and joint.flat.dtype is self._packs[0][0].buffer.dtype and joint.shapes == self._shapes:
+            if joint.holds(grads) and all(map(is_, variables, mine)):
+                return joint.flat
         arrays = []
         for g, variable, known in zip(grads, variables, mine, strict=True):
             if variable is not known or type(g) is not Tensor:

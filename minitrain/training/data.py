@@ -97,7 +97,8 @@ def _place(place: tuple[int, ...], value: Any) -> str:
 def _need_finite(array: Array, name: str, value: Any) -> None:
     if array.flags.c_contiguous and array.dtype.char in "fd":
         flat = array.reshape(-1)
-        if isfinite(flat.dot(flat)):  # a third of the time of the next line; the squares of huge numbers are no floats
+        # A third of the time of the next line; where squares are no floats `vdot` does not warn.
+        if isfinite(np.vdot(flat, flat)):
             return
     if np.isfinite(array).all():
         return

@@ -573,3 +573,162 @@ def test_a_function_that_branches_on_a_value_goes_on_as_python_inside_a_tape(rep
             y = either(x * sign)
         assert float(tape.gradient(y, x)) == (2.0 if step % 2 else -3.0)
     assert not replays
+
+
+def test_a_stateless_call_sees_its_own_values_and_not_the_programs(replays):
+    model = network()
+    keras.optimizers.SGD().build(model.trainable_variables)  # packs them
+    for _ in range(CALLS):
+        model(X)
+    doubled = [each * 2.0 for each in model.trainable_variables]
+    out, _ = model.stateless_call(doubled, [], X)
+    warm(model)
+    with mt.GradientTape() as tape:
+        tape.watch(doubled)
+        value = mt.reduce_sum(model.stateless_call(doubled, [], X)[0] ** 2)
+    assert all(each is not None for each in tape.gradient(value, doubled))
+    model.set_weights(doubled)
+    np.testing.assert_array_equal(out.numpy(), model(X).numpy())
+
+
+def test_an_output_that_nobody_asks_for_has_no_gradient(replays):
+    inputs = keras.Input((6,))
+    hidden = layers.Dense(4, activation="relu")(inputs)
+    head, other = (
+        layers.Dense(2),
+        layers.Dense(1, activation="exponential", bias_initializer=keras.initializers.Constant(200.0)),
+    )
+    model = keras.Model(inputs, [head(hidden), other(hidden)])
+    for _ in range(CALLS):
+        with mt.GradientTape() as tape:
+            first, _ = model(X)
+            value = mt.reduce_sum(first**2)
+        *found, kernel, bias = tape.gradient(value, model.trainable_variables)
+        assert kernel is bias is None
+        assert all(np.isfinite(each.numpy()).all() for each in found)  # the other output is infinite
+    assert len(replays) == 1  # once, then it goes on without
+
+
+def test_masks_on_inputs_go_on():
+    x = np.stack([X[:, :3], X[:, 3:]], 1)
+    x[:, 1] = 0.0
+    model = keras.Sequential([layers.Input((2, 3)), layers.Dense(3)])
+    for training in (None, True):
+        for _ in range(CALLS):
+            assert model(layers.Masking()(x), training=training)._keras_mask.shape == (len(x), 2)
+
+
+def test_probabilities_that_are_given_to_a_function_keep_their_logits(replays):
+    loss = mt.function(keras.losses.sparse_categorical_crossentropy)
+    logits, labels = mt.Variable(1e4 * X[:, :3]), np.arange(len(X)) % 3
+    for _ in range(CALLS):
+        with mt.GradientTape() as tape:
+            value = mt.reduce_sum(loss(labels, keras.activations.softmax(logits)))
+        assert float(value) > 1e3
+        assert tape.gradient(value, logits) is not None
+
+
+def test_code_of_ones_own_that_is_set_before_the_recording_runs_in_every_call():
+    seen = []
+
+    def counted(x):
+        seen.append(1)
+        return x
+
+    model = network()
+    model(X)
+    model.layers[0].activation = counted
+    for _ in range(CALLS):
+        model(X)
+    assert len(seen) == CALLS
+
+
+def test_models_within_models_may_change():
+    inner = keras.Sequential([layers.Input((6,)), layers.Dense(6), layers.Rescaling(0.0)])
+    model = keras.Sequential([layers.Input((6,)), inner, layers.Dense(6)])
+    for _ in range(CALLS):
+        assert not model(X).numpy().any()
+    inner.pop()
+    assert model(X).numpy().any()
+    inner.add(layers.Rescaling(0.0))
+    assert not model(X).numpy().any()
+
+
+def test_losses_that_are_added_outside_a_call_last_until_the_next():
+    model = network()
+    for _ in range(CALLS):
+        model(X)
+    model.layers[0].add_loss(mt.constant(1.0))
+    assert len(model.losses) == 1
+    model(X)
+    assert model.losses == []
+
+
+def test_variables_frozen_after_the_call_have_their_gradient(replays):
+    model = warm(network())
+    kernel, bias, *_ = model.trainable_variables
+    with mt.GradientTape() as tape:
+        value = mt.reduce_sum(model(X) ** 2)
+    kernel.trainable = False
+    assert replays
+    assert all(each is not None for each in tape.gradient(value, [kernel, bias]))
+    assert len(tape.watched_variables()) == 4
+
+
+def test_joined_gradients_of_another_dtype_are_cast():
+    one = warm(network())
+    other = keras.Sequential([layers.Input((6,), dtype="float64"), *(layers.Dense(n, dtype="float64") for n in (8, 3))])
+    with mt.GradientTape() as tape:
+        value = mt.reduce_sum(one(X) ** 2)
+    gradients = tape.gradient(value, one.trainable_variables)
+    assert gradients[0]._joint
+    before = other.get_weights()
+    optimizer = keras.optimizers.SGD(0.1)
+    optimizer.apply_gradients(zip(gradients, other.trainable_variables, strict=True))
+    for weight, start, gradient in zip(other.get_weights(), before, gradients, strict=True):
+        np.testing.assert_array_equal(weight, start - gradient.numpy().astype("float64") * np.float64(np.float32(0.1)))
+
+
+@pytest.mark.parametrize("training", [np.array(True), [1], np.bool_(False), 0])
+def test_training_may_be_anything_that_is_true_or_false(training):
+    model = network(layers.Dropout(0.999, seed=0))
+    for _ in range(CALLS):
+        assert (np.mean(model(X, training=training).numpy() == 0) > 0.9) == bool(training)
+
+
+def test_a_gradient_that_failed_may_be_asked_for_again(replays):
+    model = warm(network())
+    with mt.GradientTape() as tape:
+        out = model(X)
+    with np.errstate(all="raise"), pytest.raises(FloatingPointError):
+        tape.gradient(out, model.trainable_variables, output_gradients=np.full((len(X), 3), 3e38, "float32"))
+    assert all(np.isfinite(each.numpy()).all() for each in tape.gradient(out, model.trainable_variables))
+
+
+def test_a_backward_pass_that_nobody_asked_for_warns_of_nothing():
+    scales = [layers.Rescaling(scale) for scale in (1e-30, 1e20, 1e20)]
+    model = keras.Sequential([layers.Input((6,)), scales[0], layers.Dense(3), *scales[1:]])
+    with np.errstate(all="raise"):
+        for _ in range(CALLS):
+            with mt.GradientTape():
+                model(X)
+
+
+def test_outputs_that_are_one_tensor_stay_one():
+    inputs = keras.Input((6,))
+    hidden = layers.Dense(2)(inputs)
+    model = keras.Model(inputs, {"a": hidden, "b": [hidden, layers.Dense(1)(hidden)]})
+    for _ in range(CALLS):
+        out = model(X)
+        assert out["a"] is out["b"][0]
+
+
+def test_long_gradients_are_arrays_of_their_own(replays):
+    model = keras.Sequential([layers.Input((6,)), layers.Dense(40_000)])
+    warm(model)
+    with mt.GradientTape() as tape:
+        value = mt.reduce_sum(model(X))
+    gradients = tape.gradient(value, model.trainable_variables)
+    assert replays
+    assert not hasattr(gradients[0], "_joint")
+    assert all(each._array.base is None for each in gradients)

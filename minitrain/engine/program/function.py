@@ -68,9 +68,11 @@ class Function:
             args, kwargs = self._as_signed(args, kwargs), {}
         state = STATE.__dict__  # each look into a thread's state takes as long as three into a dict
         trail = state.get("trail")
-        if self.runs_eagerly or trail is not None or state.get("home") is not None or STATE.checking:
-            if not self.runs_eagerly and trail is not None and trail.lone is not None and trail.lone._is_usual:
-                return self._on_tape(args, kwargs, trail)
+        is_outermost = trail is None and state.get("home") is None and not state.get("stands_in", False)
+        if not is_outermost or self.runs_eagerly or STATE.checking:
+            if trail is not None and trail.lone is not None and trail.lone._is_usual:
+                if not self.runs_eagerly and not STATE.stands_in:
+                    return self._on_tape(args, kwargs, trail)
             return self._in_python(args, kwargs)  # part of what an outer tape or program records
         leaves, structure = _taken_apart(args, kwargs)
         inputs, key, kept = _signature(leaves)

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from copy import copy
 from typing import Any
 
-from numpy import ones_like
+from numpy import errstate, ones_like
 
 from minitrain import nest
 from minitrain.engine.custom import no_gradient_inside
@@ -23,7 +23,7 @@ from minitrain.engine.program.program import Program
 from minitrain.engine.program.record import CannotReplay, Recorder, Recording, Statement
 from minitrain.engine.program.trace import Trace
 from minitrain.engine.tape import GradientTape
-from minitrain.engine.tensor import Tensor
+from minitrain.engine.tensor import Joint, Tensor
 from minitrain.engine.trail import STATE, Record
 from minitrain.engine.variable import Variable
 
@@ -38,12 +38,13 @@ Function = Callable[..., Any]  # of Tensors, giving a Tensor or a structure of t
 
 PASSAGE = Primitive("program", lambda *inputs, **params: inputs, None)
 PASSAGE.stackable = False  # the second half is for cotangents of the outputs' own shapes
+PASSAGE.fills = False  # what depends on an output that nobody asks for has no gradient
 
 
 @PASSAGE.vjp()
 def _(xp: Any, g: Any, wanted: list[bool], out: Any, *inputs: Any, call: Call) -> list[Any]:
     cotangents = g if type(out) is tuple else (g,)
-    return call.gradients(cotangents) if xp is kernels else call.recorded_gradients(cotangents, inputs)
+    return call.gradients(cotangents, inputs) if xp is kernels else call.recorded_gradients(cotangents, inputs)
 
 
 class Call:
@@ -65,21 +66,56 @@ class Call:
         else:  # the garbage collector found both at once, and this one second
             self.passage.made -= 1
 
-    def gradients(self, cotangents: Sequence[Any]) -> list[Any]:
-        """An ndarray for each input and variable, None where there is no gradient."""
-        return self.passage.placed(self.running.send(cotangents)[self.program.is_joint :])
+    # ------------------------------------------------------------------------------------------ what the tape asks for
+
+    @property
+    def variables(self) -> list[Variable]:
+        """The variables whose values the outputs depend on."""
+        return self.passage.variables
+
+    @property
+    def watched(self) -> list[Variable]:
+        """Those of them that tapes watch unasked."""
+        return self.passage.watched
+
+    @property
+    def sources(self) -> list[Any]:
+        """The variables with a gradient, where no input has one, and there is one output; else none."""
+        return self.passage.sources
+
+    @property
+    def has_stopped(self) -> bool:
+        """Whether the program stopped at an error, and gives nothing any more."""
+        return self.running.gi_frame is None
+
+    def snapshots(self) -> list[Tensor]:
+        """Tensors of the values that the variables had."""
+        return [Tensor(each._array) for each in self.held]
 
     def gradients_of_sources(self, g: Any) -> list[Any]:
-        """Tensors for `passage.sources`; the first knows of all of them as one array, where they are its parts."""
-        program = self.program
-        flat, *arrays = found = self.running.send((g,))
-        if not program.is_joint:
+        """Tensors for `sources`; the first knows of all of them as one array, where they are its parts."""
+        found = self.running.send((g,))
+        if not self.program.is_joint:
             return [Tensor(each) for each in found]
-        made = [Tensor(each) for each in arrays]
-        made[0]._joint = flat, arrays, program.shapes
+        flat, *parts = found
+        made = [Tensor(each) for each in parts]
+        made[0]._joint = Joint(flat, parts, self.program.shapes)
         return made
 
-    def recorded_gradients(self, cotangents: Sequence[Tensor], inputs: Sequence[Tensor]) -> list[Any]:
+    # ------------------------------------------------------------------------------------------------ what a rule gives
+
+    def gradients(self, cotangents: Sequence[Any], inputs: Sequence[Any]) -> list[Any]:
+        """An ndarray for each input and variable, None where there is no gradient; from ndarrays, or None for none."""
+        passage = self.passage
+        if all(each is not None for each in cotangents) and not self.has_stopped:
+            return passage.placed(self.running.send(cotangents)[self.program.is_joint :])
+        # The program has stopped, or would give more than is asked for, zeros in the place of None.
+        passage.is_off = True
+        given = [None if each is None else Tensor(each) for each in cotangents]
+        found = self.recorded_gradients(given, [Tensor(each) for each in inputs])
+        return [None if each is None else each._array for each in found]
+
+    def recorded_gradients(self, cotangents: Sequence[Tensor | None], inputs: Sequence[Tensor]) -> list[Any]:
         """The same as Tensors, by operations that are recorded: those of the call are done again."""
         passage = self.passage
         with GradientTape(watch_accessed_variables=False) as tape:
@@ -88,7 +124,9 @@ class Call:
             sources = [again[place] for place in passage.places]
             tape.watch(sources)
             outputs = passage.redone(again, [Tensor(each) for each in self.drawn])
-        return passage.placed(tape.gradient(outputs, sources, output_gradients=list(cotangents)))
+        asked = [each for each, g in zip(outputs, cotangents, strict=True) if g is not None]
+        given = [g for g in cotangents if g is not None]
+        return passage.placed(tape.gradient(asked, sources, output_gradients=given))
 
 
 class Passage:
@@ -101,14 +139,15 @@ class Passage:
         self.trace = Trace()
         self.is_free = is_free
         self.passed = 0
-        self.made = 0  # programs
+        self.made = 0  # how many programs there are
         self.is_off = False  # whether calls go on without a program
         self.variables: list[Variable] = []  # whose values the outputs depend on
+        self.watched: list[Variable] = []  # those that tapes watch unasked: the same ones while this passage holds
         self.places: list[int] = []  # of inputs and variables, those with a gradient
         self.sources: list[Any] = []  # those variables, where no input has one, and there is one output
         self.width = 0  # the number of inputs and variables
         self.structure: Any = None  # of the outputs; None for a single Tensor
-        self.last: tuple[Any, dict[str, Any]] | None = None  # the operation behind the program, and its params
+        self.last: tuple[Any, dict[str, Any]] | None = None  # what makes probabilities of the logits, and its params
         self._statements: list[Statement] = []  # those of the first half that the outputs depend on
         self._constants: dict[int, Any] = {}
         self._inputs: list[int] = []
@@ -119,6 +158,9 @@ class Passage:
 
         `owner`: whose `trainable_variables` the gradients are likely to be asked for, in their order.
         """
+        for each in inputs:
+            if hasattr(each, "_keras_mask") or hasattr(each, "_logits"):  # which the values alone do not show
+                return function(*inputs)
         program = self._take() if self.trace.is_ready else None
         if program is not None:
             return self._replayed(program, inputs)
@@ -129,13 +171,17 @@ class Passage:
 
     def _take(self) -> Program | None:
         """A program that nobody runs; None where too many are under way, or the variables move all the time."""
-        programs = self.trace.programs
-        if programs:
-            program = programs.pop()
-            if program.bindings <= MOVES:
-                return program
-            self.is_off = True
-        if self.is_off or self.made >= AT_ONCE:
+        if self.is_off:
+            return None
+        try:
+            program = self.trace.programs.pop()
+        except IndexError:
+            return self._made()
+        self.is_off = program.bindings > MOVES
+        return None if self.is_off else program
+
+    def _made(self) -> Program | None:
+        if self.made >= AT_ONCE:
             return None
         self.made += 1
         made = self.trace.take()
@@ -205,7 +251,7 @@ class Passage:
                 (each, snapshot) for each in tape.watched_variables() for snapshot in tape._snapshots[id(each)]
             ]
             records = list(recorder.trail.records)
-            with self._learning(recorder):
+            with self._learning(recorder), errstate(all="ignore"):  # nobody has asked for this backward pass
                 likely = owner.trainable_variables if owner is not None else ()
                 self._learn(recorder, tape, given, records, [*tracked, *likely])
         for variable, snapshot in snapshots:
@@ -260,8 +306,10 @@ class Passage:
             primitive, behind, params, made = records[-1]
             if made is given and behind == (logits,):
                 self.last, outputs = (getattr(ops, primitive.name), params), [logits]
-        if any(hasattr(each, mark) for each in outputs for mark in ("_logits", "_keras_mask")):
+        if any(hasattr(each, mark) for each in outputs for mark in ("_keras_mask", "_logits")):
             raise CannotReplay("Masks, and the logits of several outputs, would be lost.")
+        if len({id(each) for each in outputs}) < len(outputs):
+            raise CannotReplay("Two outputs are one Tensor, and would be two.")
         return outputs
 
     def _keep_first_half(self, recording: Recording, outputs: int) -> None:
@@ -284,6 +332,7 @@ class Passage:
         self._inputs = list(recording.inputs)
         self._constants = dict(recording.constants)
         self.variables = list(read.values())[::-1]
+        self.watched = [each for each in self.variables if each._trainable and each._peek().dtype.kind == "f"]
 
     def placed(self, gradients: Sequence[Any]) -> list[Any]:
         """The gradients at the places of their inputs and variables, None between them."""

@@ -36,6 +36,7 @@ __all__ = ["Program", "optimized"]
 GATHERED = 1 << 16  # bytes of batches that are gathered at once
 MOST_BATCHES = 16
 PATIENCE = 100  # times that a program follows memory that another thread makes move
+LARGEST_JOINT = 131_072  # elements: whoever keeps one part keeps all, and long ones are not updated at once
 LOCK = threading.RLock()  # of programs that write to several packs
 
 
@@ -114,7 +115,7 @@ class Program:
         batches = self._batches_at_once() if self.static_inputs else 0
         emitter = Emitter(self.recording, views=views, wanted=wanted, places=places, batches=batches)
         self.lines, self.comments = emitter.lines, emitter.comments
-        self.bytes = emitter.bytes
+        self.bytes = emitter.bytes + sum(each.nbytes for each in joint.values())
         inputs = [emitter.slots[number] for number in self.recording.inputs]
         self.inputs = [each.array for each in inputs]
         self.outputs = [emitter.slots[number] for number in self.recording.outputs]
@@ -164,12 +165,11 @@ class Program:
         made = {number for each in recording.statements if each.kind == "op" for number in each.outputs}
         dtypes = {recording.dtypes[number] for number in outputs}
         self.shapes = [recording.shapes[number] for number in outputs]
-        self.is_joint = (
-            is_paused and len(dtypes) == 1 and made.issuperset(outputs) and len(set(outputs)) == len(outputs)
-        )
+        ends = np.cumsum([int(np.prod(each, dtype=np.int64)) for each in self.shapes]).tolist()
+        can_be = len(dtypes) == 1 and made.issuperset(outputs) and len(set(outputs)) == len(outputs)
+        self.is_joint = is_paused and can_be and ends[-1] <= LARGEST_JOINT
         if not self.is_joint:
             return {}
-        ends = np.cumsum([int(np.prod(each, dtype=np.int64)) for each in self.shapes]).tolist()
         flat = np.empty(ends[-1], dtypes.pop())
         starts = [0, *ends[:-1]]
         return {

@@ -249,12 +249,12 @@ class GradientTape:
         ShapeError where a cotangent does not fit its target.
         """
         zeros = unconnected_gradients != "none" and self._wants_zeros(unconnected_gradients)
-        targets = self._as_targets(target)
-        flat = self._as_sources(sources)
-        found = None
-        if len(self._calls) == 1 and type(target) is Tensor and output_gradients is None:
-            found = self._found_through_call(target, flat)
+        found, flat = None, sources
+        if len(self._calls) == 1 and type(target) is Tensor and type(sources) is list and output_gradients is None:
+            found = self._found_through_call(target, sources)
         if found is None:
+            targets = self._as_targets(target)
+            flat = self._as_sources(sources)
             records = self._take_records()
             given = None if output_gradients is None else _aligned(target, output_gradients)
             seeds = self._seeds(targets, given)

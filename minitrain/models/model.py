@@ -10,6 +10,7 @@ from minitrain import nest
 from minitrain.configuration import custom_object_scope, registered_name
 from minitrain.dtypes import as_dtype
 from minitrain.engine.program.function import Function
+from minitrain.engine.program.passage import is_marked
 from minitrain.engine.symbolic import name_of
 from minitrain.engine.tensor import Tensor
 from minitrain.engine.trail import STATE
@@ -67,8 +68,8 @@ class Model(Trainer, Layer):
         if not is_usual or len(args) != 1 or len(kwargs) != ("training" in kwargs) or STATE.stands_in:
             return super().__call__(*args, **kwargs)
         (x,) = args
-        is_array = type(x) is Tensor or (type(x) is np.ndarray and x.dtype.kind in "fiub")
-        if not is_array or self.run_eagerly or Function.runs_eagerly:
+        is_plain = type(x) is np.ndarray and x.dtype.kind in "fiub" if type(x) is not Tensor else not is_marked(x)
+        if not is_plain or self.run_eagerly or Function.runs_eagerly:
             return super().__call__(x, **kwargs)
         x, training = self._as_input(x), kwargs.get("training")
         mode = CALLS.training if training is None else bool(training)

@@ -21,7 +21,7 @@ from numpy import ndarray
 
 from minitrain import nest
 from minitrain.engine.convert import as_tensor, convert_to_tensor
-from minitrain.engine.program.passage import Passage
+from minitrain.engine.program.passage import Passage, is_marked
 from minitrain.engine.program.program import Program
 from minitrain.engine.program.record import CannotReplay
 from minitrain.engine.program.trace import SIGNATURES, Trace
@@ -103,6 +103,8 @@ class Function:
         leaves, structure = _taken_apart(args, kwargs)
         _, key, kept = _signature(leaves)
         inputs = [_as_input(each) for each in leaves if _is_input(each)]
+        if any(map(is_marked, inputs)):
+            return self._in_python(args, kwargs)
         full = tuple(key), structure, tuple(map(trail.marks, inputs))
         entry = self._passages.get(full)
         if entry is None or not entry[0].trace.is_current():

@@ -65,7 +65,9 @@ class TensorLike:
         __matmul__: Any
         __rmatmul__: Any
         __neg__: Any
+        __pos__: Any
         __abs__: Any
+        __round__: Any
         __getitem__: Any
 
     def _read(self) -> Tensor:

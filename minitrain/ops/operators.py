@@ -9,7 +9,7 @@ from minitrain.engine.convert import as_tensor
 from minitrain.engine.symbolic import FUNCTIONS, KerasTensor, draw
 from minitrain.engine.tensor import Tensor, TensorLike
 from minitrain.errors import DTypeError, ShapeError
-from minitrain.ops import elementwise, indexing, linear
+from minitrain.ops import elementwise, indexing, keras_names, linear
 
 
 def _reflected(op: Callable[..., Any]) -> Callable[..., Any]:
@@ -61,6 +61,14 @@ def _invert(self: Any) -> Tensor:
     return elementwise.invert(self)
 
 
+def _positive(self: Any) -> Tensor:
+    return elementwise.identity(self)
+
+
+def _round(self: Any, ndigits: int | None = None) -> Tensor:
+    return keras_names.round(self, ndigits or 0)
+
+
 _and = _logical(elementwise.logical_and, elementwise.bitwise_and)
 _or = _logical(elementwise.logical_or, elementwise.bitwise_or)
 _xor = _logical(elementwise.logical_xor, elementwise.bitwise_xor)
@@ -83,7 +91,9 @@ OPERATORS: dict[str, Callable[..., Any]] = {
     "__matmul__": _matmul,
     "__rmatmul__": _rmatmul,
     "__neg__": elementwise.negative,
+    "__pos__": _positive,
     "__abs__": elementwise.abs,
+    "__round__": _round,
     "__eq__": _equal,
     "__ne__": _not_equal,
     "__lt__": elementwise.less,

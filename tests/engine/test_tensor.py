@@ -185,6 +185,21 @@ def test_scalars_convert_to_python_and_the_rest_raises():
     assert not bool(mt.constant([]))
 
 
+def test_plus_and_round_are_operators_of_tensors_variables_and_drawings():
+    values = [-1.5, 2.5, 2.37]
+    for x in (mt.constant(values), mt.Variable(values), mt.keras.Variable(values)):
+        assert (+x).numpy().tolist() == x.numpy().tolist()
+        assert round(x).numpy().tolist() == [-2.0, 2.0, 2.0]
+        np.testing.assert_allclose(round(x, 1), [-1.5, 2.5, 2.4], rtol=1e-6)
+        with mt.GradientTape() as tape:
+            tape.watch(x)
+            y = +x * 2.0
+        assert tape.gradient(y, x).numpy().tolist() == [2.0, 2.0, 2.0]
+    x = mt.keras.Input((3,))
+    drawn = mt.keras.Model(x, [+x, round(x), round(x, 1)])
+    assert [each.shape for each in drawn(np.ones((2, 3)))] == [(2, 3)] * 3
+
+
 def test_tensors_hash_by_identity_pickle_and_copy():
     x = mt.constant([1.0, 2.0])
     assert {x: 1}[x] == 1

@@ -19,10 +19,9 @@ from minitrain.configuration import (
 from minitrain.data import Dataset
 from minitrain.dtypes import as_dtype
 from minitrain.engine.convert import as_tensor, convert_to_tensor
-from minitrain.engine.symbolic import KerasTensor
+from minitrain.engine.symbolic import KerasTensor, reset_names
 from minitrain.engine.tensor import TensorLike
 from minitrain.errors import DTypeError, InvalidArgumentError
-from minitrain.layers.base import reset_names
 from minitrain.ops.random import set_seed
 from minitrain.saving import (
     deserialize_keras_object,

@@ -186,13 +186,18 @@ def function_named(name: str) -> Any:
 
 PRIMITIVE_OPS: list[Callable[[str], Any]] = []  # `engine.primitive` puts here how to find an operation by its name
 
-_names: Counter[str] = Counter()
+_names: Counter[str] = Counter()  # how often each default name was given
 
 
 def name_of(stem: str) -> str:
     """A name that is not taken yet: the stem, and a number from the second on."""
     _names[stem] += 1
     return stem if _names[stem] == 1 else f"{stem}_{_names[stem] - 1}"
+
+
+def reset_names() -> None:
+    """Let default names start from the beginning, as in a fresh process."""
+    _names.clear()
 
 
 def holds_symbolic(structure: Any) -> bool:

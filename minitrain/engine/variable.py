@@ -359,6 +359,34 @@ class Variable(TensorLike):
         return Variable, (self._tensor._array, self._trainable, self._name), (None, state)
 
 
+class Weight(Variable):
+    """The variable of a layer or an optimizer, named as Keras names it: "kernel", with the path "dense/kernel"."""
+
+    __slots__ = ("_owner",)
+
+    _owner: str
+
+    @property
+    def name(self) -> str:
+        """The name within the owner."""
+        return self._name
+
+    @property
+    def path(self) -> str:
+        """The owner's name and the variable's."""
+        return f"{self._owner}/{self._name}"
+
+    def __copy__(self) -> Weight:
+        copied = Weight(self, self._trainable, self._name, constraint=self.constraint)
+        copied.regularizer = self.regularizer
+        copied._owner = self._owner
+        return copied
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        state = {"constraint": self.constraint, "regularizer": self.regularizer, "_owner": self._owner}
+        return Weight, (self._tensor._array, self._trainable, self._name), (None, state)
+
+
 IDENTITY: list[Any] = []  # `minitrain.ops` puts the recorded identity here
 
 

@@ -13,7 +13,6 @@ import inspect
 import threading
 import warnings
 import weakref
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol, Self, runtime_checkable
@@ -24,45 +23,16 @@ from minitrain import constraints, dtype_policies, initializers, nest, regulariz
 from minitrain.configuration import Configurable, Registry, custom_object, snake_case
 from minitrain.dtypes import DTypePolicy, as_dtype
 from minitrain.engine.convert import as_tensor, to_dtype
-from minitrain.engine.symbolic import KerasTensor, Node, declare, draw, holds_symbolic
+from minitrain.engine.symbolic import KerasTensor, Node, declare, draw, holds_symbolic, name_of
 from minitrain.engine.tensor import Tensor, TensorLike
 from minitrain.engine.trail import STATE, Changes
-from minitrain.engine.variable import Variable
+from minitrain.engine.variable import Variable, Weight
 from minitrain.errors import DTypeError, InvalidArgumentError, NotDrawnError, ShapeError, TapeError
 from minitrain.layers.input_spec import need_spec
 from minitrain.layers.stateless import need_one_each, standing_in
 from minitrain.layers.walk import HIDDEN, Structure, Walk, held_by, leaves, may_hold
 
 REGISTRY = Registry("layer")
-NAMES: Counter[str] = Counter()  # how often each default name was given
-
-
-class Weight(Variable):
-    """A layer's variable, named as Keras names it: "kernel", with the path "dense/kernel"."""
-
-    __slots__ = ("_owner",)
-
-    _owner: str
-
-    @property
-    def name(self) -> str:
-        """The name within the layer."""
-        return self._name
-
-    @property
-    def path(self) -> str:
-        """The layer's name and the weight's."""
-        return f"{self._owner}/{self._name}"
-
-    def __copy__(self) -> Weight:
-        copied = Weight(self, self._trainable, self._name, constraint=self.constraint)
-        copied.regularizer = self.regularizer
-        copied._owner = self._owner
-        return copied
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        state = {"constraint": self.constraint, "regularizer": self.regularizer, "_owner": self._owner}
-        return Weight, (self._tensor._array, self._trainable, self._name), (None, state)
 
 
 @runtime_checkable
@@ -194,7 +164,7 @@ class Layer(Configurable):
             raise InvalidArgumentError(f"`name` of a layer must be a string without '/', received {name!r}.")
         if not isinstance(trainable, (bool, np.bool_)):
             raise InvalidArgumentError(f"`trainable` must be True or False, received {trainable!r}.")
-        self.name = name or _unique_name(snake_case(type(self).__name__))
+        self.name = name or name_of(snake_case(type(self).__name__))
         self.activity_regularizer = regularizers.get(activity_regularizer)
         self.autocast = autocast
         self.dtype_policy = dtype_policies.get(dtype)
@@ -318,7 +288,7 @@ class Layer(Configurable):
         weight = Weight(
             value,
             trainable and self._trainable,
-            name or "variable",
+            name or name_of("variable"),
             numpy_dtype,
             constraint=constraints.get(constraint),
         )
@@ -818,16 +788,6 @@ def _mask_of(value: Any) -> Any:
         masks = [_mask_of(each) for each in value]
         return masks if any(each is not None for each in masks) else None
     return None
-
-
-def _unique_name(name: str) -> str:
-    NAMES[name] += 1
-    return name if NAMES[name] == 1 else f"{name}_{NAMES[name] - 1}"
-
-
-def reset_names() -> None:
-    """Let default names start from the beginning, as in a fresh process."""
-    NAMES.clear()
 
 
 def tuple_of(value: Any, n: int, name: str) -> tuple[int, ...]:

@@ -20,6 +20,8 @@ class Adam(Optimizer):
     epsilon outside the correction); Reddi et al. (2018).
     """
 
+    slots_apart = ("velocity_hat",)
+
     def __init__(
         self,
         learning_rate: Any = 0.001,

@@ -21,10 +21,11 @@ from minitrain.configuration import Configurable, Registry, _arguments, snake_ca
 from minitrain.engine.convert import as_tensor, to_dtype
 from minitrain.engine.packing import Pack, pack
 from minitrain.engine.slices import IndexedSlices
+from minitrain.engine.symbolic import name_of
 from minitrain.engine.tape import GradientTape
 from minitrain.engine.tensor import Tensor
 from minitrain.engine.trail import STATE, Changes
-from minitrain.engine.variable import Variable
+from minitrain.engine.variable import Variable, Weight
 from minitrain.errors import DTypeError, InvalidArgumentError, ShapeError, nearest_names
 from minitrain.optim.schedules import REGISTRY as SCHEDULES
 from minitrain.optim.schedules import LearningRateSchedule
@@ -60,6 +61,7 @@ class Optimizer(Configurable):
             self.__dict__["_version"] = self._version + 1
 
     slot_names: tuple[str, ...] = ()
+    slots_apart: tuple[str, ...] = ()  # those that stand in `variables` after all variables' others, as in Keras
     _writes_variables = False  # whether `update_step` is what a subclass defines
     _begins = False  # whether `begin_step` does anything
     is_elementwise = True  # whether an update of joined arrays is the join of their updates
@@ -118,9 +120,9 @@ class Optimizer(Configurable):
         self.ema_overwrite_frequency = ema_overwrite_frequency
         self.loss_scale_factor = loss_scale_factor
         self.gradient_accumulation_steps = gradient_accumulation_steps
-        self.name = name or snake_case(type(self).__name__)
+        self.name = name or name_of(snake_case(type(self).__name__))
         self.built = False
-        self._iterations = Variable(0, trainable=False, name="iteration", dtype="int64")
+        self._iterations = self._state(np.array(0, np.int64), "iteration")
         self._learning_rate: Any = None
         self._excluded: set[int] = set()
         self._excluded_names: list[str] = []
@@ -208,7 +210,7 @@ class Optimizer(Configurable):
         if isinstance(self._learning_rate, Variable):
             self._learning_rate.assign(number)
         else:
-            self._learning_rate = Variable(number, trainable=False, name="learning_rate", dtype="float32")
+            self._learning_rate = self._state(np.array(number, np.float32), "learning_rate")
 
     lr = learning_rate
 
@@ -234,24 +236,24 @@ class Optimizer(Configurable):
 
     @property
     def variables(self) -> list[Variable]:
-        """All state: iterations, the learning rate where it is a number, averages, sums of gradients, and the slots of
-        each variable in turn, in Keras's order.
+        """All state: iterations, the learning rate where it is a number, averages, sums of gradients, the slots of each
+        variable in turn, and those of `slots_apart` one after the other: Keras's order.
         """
         found = [self._iterations]
         if isinstance(self._learning_rate, Variable):
             found.append(self._learning_rate)
         found += self._model_variables_moving_average + self._accumulated_gradients
-        names = list(self._slots)
+        names = [each for each in self._slots if each not in self.slots_apart]
         for place in range(len(self._trainable_variables)):
             found += [self._slots[name][place] for name in names]
+        found += [each for name in self.slots_apart for each in self._slots.get(name, ())]
         return found + self._extra
 
     def add_variable(
-        self, shape: Any, initializer: Any = "zeros", dtype: Any = None, name: str = "optimizer_variable"
+        self, shape: Any, initializer: Any = "zeros", dtype: Any = None, name: str | None = None
     ) -> Variable:
         """A further variable of the optimizer's own state, saved with it."""
-        value = initializers.get(initializer)(shape, dtype)
-        variable = Variable(value, trainable=False, name=name)
+        variable = self._state(initializers.get(initializer)(shape, dtype), name or name_of("variable"))
         self._extra.append(variable)
         return variable
 
@@ -259,7 +261,7 @@ class Optimizer(Configurable):
         self, reference_variable: Any, name: str = "slot", initializer: Any = "zeros"
     ) -> Variable:
         """A variable of the optimizer's own state with another one's shape and dtype."""
-        name = f"{getattr(reference_variable, '_name', 'variable')}_{name}"
+        name = _named_after(reference_variable, name)
         return self.add_variable(reference_variable.shape, initializer, reference_variable.dtype, name)
 
     def add_optimizer_variables(
@@ -354,11 +356,16 @@ class Optimizer(Configurable):
     def _new_slot(self, name: str, variable: Variable) -> Variable:
         shape = self.slot_shape(name, tuple(variable.shape))
         value = np.full(shape, self.slot_value(name), variable._peek().dtype)
-        return Variable(value, trainable=False, name=f"{variable._name}_{name}")
+        return self._state(value, _named_after(variable, name))
 
-    @staticmethod
-    def _zeros_like(variable: Variable, name: str) -> Variable:
-        return Variable(np.zeros_like(variable._peek()), trainable=False, name=f"{variable._name}_{name}")
+    def _zeros_like(self, variable: Variable, name: str) -> Variable:
+        return self._state(np.zeros_like(variable._peek()), _named_after(variable, name))
+
+    def _state(self, value: Any, name: str) -> Variable:
+        """A variable of this optimizer's own."""
+        variable = Weight(value, trainable=False, name=name)
+        variable._owner = self.name
+        return variable
 
     def _by_dtype(self) -> list[list[int]]:
         groups: dict[Any, list[int]] = {}
@@ -665,6 +672,12 @@ class Optimizer(Configurable):
     def scale_loss(self, loss: Any) -> Any:
         """The loss times `loss_scale_factor`, by which the gradients will be divided."""
         return loss if self.loss_scale_factor is None else loss * self.loss_scale_factor
+
+
+def _named_after(variable: Any, name: str) -> str:
+    """What Keras calls the state that belongs to a variable: "dense_kernel_momentum"."""
+    path = variable.path if isinstance(variable, Weight) else getattr(variable, "_name", "variable")
+    return f"{path.replace('/', '_')}_{name}"
 
 
 def _dense(g: Any, variable: Variable) -> Tensor:

@@ -16,6 +16,8 @@ class RMSprop(Optimizer):
     Source: Tieleman and Hinton (2012), lecture 6.5; the centered form: Graves (2013), eq. 38 to 41.
     """
 
+    slots_apart = ("momentum", "average_gradient")
+
     def __init__(
         self,
         learning_rate: Any = 0.001,

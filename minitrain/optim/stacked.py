@@ -30,7 +30,7 @@ class Rates:
     @property
     def are_constant(self) -> bool:
         """Whether no schedule or function gives any of them."""
-        return all(type(each._learning_rate) is Variable for each in self.optimizers)
+        return all(isinstance(each._learning_rate, Variable) for each in self.optimizers)
 
     def __call__(self, step: int) -> Any:
         found = [each._rate(step) for each in self.optimizers]
@@ -58,7 +58,7 @@ def _together(optimizers: Sequence[Optimizer], stack: Stack) -> Optimizer:
     ):
         raise CannotStack("The optimizers differ in more than their learning rates and weight decays.")
     _need_elementwise(first)
-    whole = type(first).from_config({**configs[0], "learning_rate": 0.0})
+    whole = type(first).from_config({**configs[0], "learning_rate": 0.0, "name": first.name})
     decays = [each.weight_decay for each in optimizers]
     if any(each != decays[0] for each in decays):
         decays = [0.0 if each is None else each for each in decays]

@@ -96,7 +96,7 @@ class Update(Effect):
         "moving", "vector" or "number".
         """
         rate, decay = self.optimizer._learning_rate, self.optimizer.weight_decay
-        if type(rate) is Variable:
+        if isinstance(rate, Variable):
             return "number" if type(decay) is not np.ndarray else "vector"
         if type(rate) is not Rates or not rate.are_constant:
             return "moving"
@@ -106,7 +106,7 @@ class Update(Effect):
         optimizer = self.optimizer
         self.unbind()
         self._version, self._form = optimizer._version, self._form_of_rate()
-        self._number = rate if type(rate := optimizer._learning_rate) is Variable else None
+        self._number = rate if isinstance(rate := optimizer._learning_rate, Variable) else None
         if not all(self.has_gradient) or not optimizer.is_one_update(self.variables):
             return None
         pack = optimizer._packs[0][0]

@@ -317,6 +317,15 @@ def test_names_are_unique_and_stable():
     assert layers.Dense(1, name="mine").name == "mine"
 
 
+def test_weights_without_a_name_are_numbered():
+    mt.utils.clear_session()
+    layer = layers.Layer(name="own")
+    for name in (None, "scale", None):
+        layer.add_weight((2,), name=name)
+    assert [each.name for each in layer.weights] == ["variable", "scale", "variable_1"]
+    assert layer.weights[2].path == "own/variable_1"
+
+
 def test_mistakes_are_explained():
     class Forgot(layers.Layer):
         def __init__(self):

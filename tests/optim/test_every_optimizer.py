@@ -487,3 +487,24 @@ def test_a_learning_rate_that_the_step_itself_assigns_counts_from_the_next_step_
         return model.get_weights()[0]
 
     np.testing.assert_allclose(trained(False), trained(True), rtol=1e-5)
+
+
+def test_state_is_named_as_in_keras():
+    mt.utils.clear_session()
+    x = mt.keras.Input((3,))
+    model = mt.keras.Model(x, mt.keras.layers.Dense(2)(x))
+    optimizer = optim.Adam(amsgrad=True)
+    optimizer.build([*model.trainable_variables, mt.Variable(0.0, name="w")])
+    names = ["iteration", "learning_rate"]
+    names += ["dense_kernel_momentum", "dense_kernel_velocity", "dense_bias_momentum", "dense_bias_velocity"]
+    names += ["w_momentum", "w_velocity", *(f"{each}_velocity_hat" for each in ("dense_kernel", "dense_bias", "w"))]
+    assert [each.name for each in optimizer.variables] == names
+    assert [each.path for each in optimizer.variables] == [f"adam/{each}" for each in names]
+    assert [optim.Adam().name, optim.get("sgd").name, optim.Adam(name="mine").name] == ["adam_1", "sgd", "mine"]
+    assert optim.Adam.from_config(optimizer.get_config()).name == "adam"
+    assert pickle.loads(pickle.dumps(optimizer)).variables[2].path == "adam/dense_kernel_momentum"
+    first = optim.RMSprop(momentum=0.9, centered=True)
+    first.build([mt.Variable(0.0, name="a"), mt.Variable(0.0, name="b")])
+    slots = [f"{name}_{slot}" for slot in ("velocity", "momentum", "average_gradient") for name in "ab"]
+    assert [each.name for each in first.variables[2:]] == slots
+    assert first.add_variable((), name="count").path == "rm_sprop/count"

@@ -472,8 +472,8 @@ class Layer(Configurable):
             trail.recorder.touch(self)
         try:
             mask = _mask_of(first)
-            if mask is not None and takes.masks:
-                self._give_masks(takes.masks, args, kwargs)
+            if takes.masks:
+                mask = self._give_masks(takes.masks, args, kwargs, mask)
             out = self.call(*args, **kwargs)
             if mask is not None or takes.makes_mask:
                 self._pass_mask(first, mask, out)
@@ -597,12 +597,19 @@ class Layer(Configurable):
         """Build for what `_shapes_for` gave."""
         _with_shapes(self.build, shapes)
 
-    def _give_masks(self, masks: dict[str, int], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """Pass the inputs' masks to a `call` that takes them: "mask" of the first, "b_mask" of the input b."""
-        for name, place in masks.items():
-            if kwargs.get(name) is None:
+    def _give_masks(
+        self, masks: dict[str, tuple[int, int]], args: tuple[Any, ...], kwargs: dict[str, Any], mask: Any
+    ) -> Any:
+        """Pass the inputs' masks to a `call` that takes them: "mask" of the first, "b_mask" of the input b.
+
+        Gives the mask that goes on to the output: that of the first input, or what was given as `mask`.
+        """
+        for name, (place, its_own) in masks.items():
+            if kwargs.get(name) is None and its_own >= len(args):
                 value = args[place] if place < len(args) else kwargs.get(name.removesuffix("_mask"))
-                kwargs[name] = _mask_of(value)
+                kwargs[name] = mask if place == 0 else _mask_of(value)
+        given = kwargs.get("mask")
+        return mask if given is None else given
 
     def _pass_mask(self, inputs: Any, mask: Any, out: Any) -> None:
         if not self.supports_masking:
@@ -754,9 +761,12 @@ class _Takes:
         first = positional[0] if positional else None
         self.first = first.name if first is not None else None
         self.first_is_needed = first is not None and first.default is first.empty
-        # Arguments that take masks, each with the place of the input whose mask it is.
-        self.masks = {f"{each.name}_mask": place for place, each in enumerate(positional)} | {"mask": 0}
-        self.masks = {name: place for name, place in self.masks.items() if name in parameters}
+        # Arguments that take masks, each with the place of the input whose mask it is, and with its own.
+        masked = {f"{each.name}_mask": place for place, each in enumerate(positional)} | {"mask": 0}
+        places = {each.name: place for place, each in enumerate(positional)}
+        self.masks = {
+            name: (place, places.get(name, len(places))) for name, place in masked.items() if name in parameters
+        }
         self.makes_mask = cls.compute_mask is not Layer.compute_mask and not cls.__module__.startswith("minitrain.")
 
 
@@ -781,12 +791,12 @@ def _symbolic(shape: Any, dtype: str) -> Any:
 
 
 def _mask_of(value: Any) -> Any:
-    """The mask on a Tensor, or the list of masks on a list of them; None where there is none."""
+    """The mask on a Tensor, or the structure of masks on one of them; None where there is none."""
     if type(value) is Tensor:
         return getattr(value, "_keras_mask", None)
-    if isinstance(value, (list, tuple)):
-        masks = [_mask_of(each) for each in value]
-        return masks if any(each is not None for each in masks) else None
+    if isinstance(value, (list, tuple, dict)):
+        masks = [_mask_of(each) for each in nest.children(value)]
+        return nest.with_children(value, masks) if any(each is not None for each in masks) else None
     return None
 
 

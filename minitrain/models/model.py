@@ -9,6 +9,7 @@ import numpy as np
 from minitrain import nest
 from minitrain.configuration import custom_object_scope, registered_name
 from minitrain.dtypes import as_dtype
+from minitrain.engine.convert import as_tensor
 from minitrain.engine.program.function import Function
 from minitrain.engine.program.passage import is_marked
 from minitrain.engine.symbolic import name_of
@@ -163,6 +164,10 @@ class Model(Trainer, Layer):
         """The outputs for inputs. Models of one's own define it."""
         if self._graph is None:
             raise NotImplementedError(f"Model {type(self).__name__} must define call(self, inputs).")
+        if mask is not None:
+            for each, its in zip(nest.flatten(inputs), nest.flatten(mask), strict=False):
+                if isinstance(each, Tensor) and its is not None:
+                    each._keras_mask = as_tensor(its)
         return self._graph.run(inputs)
 
     def summary(

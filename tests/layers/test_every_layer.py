@@ -512,6 +512,41 @@ def test_masks_reach_their_inputs_and_end_where_they_are_not_supported():
     assert Making()(np.ones((2, 2)))._keras_mask.numpy().tolist() == [True, False]
 
 
+def test_a_mask_that_is_given_goes_on_to_the_output():
+    class Seeing(layers.Layer):
+        supports_masking = True
+
+        def call(self, x, mask=None):
+            self.seen = mask
+            return x[0] + x[1] if isinstance(x, tuple) else x * 2.0
+
+    class Joining(layers.Layer):
+        def call(self, a, b, a_mask=None, b_mask=None):
+            self.seen = a_mask, b_mask
+            return a + b
+
+    def masked_by(out):
+        return None if getattr(out, "_keras_mask", None) is None else out._keras_mask.numpy().tolist()
+
+    x, mask = np.ones((1, 3), "float32"), [[True, False, True]]
+    layer = Seeing()
+    assert masked_by(layer(x, mask=np.array(mask))) == mask
+    assert masked_by(layers.Softmax()(x, mask=np.array(mask))) == mask
+    assert masked_by(layer(layers.Masking(1.0)(np.ones((1, 3, 2))), mask=np.array(mask))) == mask  # in its place
+    assert masked_by(layer(x, np.array(mask))) is None  # by place it is an input like others, as in Keras
+    with_mask = layer(x, mask=np.array(mask))
+    assert masked_by(layer((with_mask, mt.constant(x)))) == mask
+    assert type(layer.seen) is tuple
+    assert layer.seen[0].numpy().tolist() == mask
+    assert layer.seen[1] is None
+    joining = Joining()
+    joining(mt.constant(x), with_mask)
+    assert joining.seen[0] is None
+    assert joining.seen[1].numpy().tolist() == mask
+    drawn = mt.keras.Input((3,))
+    assert masked_by(mt.keras.Model(drawn, Seeing()(drawn))(x, mask=np.array(mask))) == mask
+
+
 def test_the_default_of_training_is_the_signatures():
     seen = []
 

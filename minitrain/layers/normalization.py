@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -220,9 +221,22 @@ def _masked_moments(x: Tensor, axes: list[int], mask: Any) -> tuple[Tensor, Tens
 
 @REGISTRY.register()
 class LayerNormalization(ScaledLayer):
-    """gamma * (x - mean) / sqrt(variance + epsilon) + beta, over `axis` of each sample. Source: Ba et al. (2016)."""
+    """gamma * (x - mean) / sqrt(variance + epsilon) + beta, over `axis` of each sample. Source: Ba et al. (2016).
+
+    `rms_scaling`, which Keras keeps for old models alone: gamma * x / sqrt(variance + epsilon).
+    """
 
     supports_masking = True
+
+    def __init__(self, *args: Any, rms_scaling: bool = False, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if rms_scaling:
+            warnings.warn(
+                "`rms_scaling` divides by the deviation, not by the root mean square: use RMSNormalization.",
+                stacklevel=2,
+            )
+            self.scale, self.center = True, False
+        self.rms_scaling = rms_scaling
 
     def build(self, input_shape: Any) -> None:
         self._add_scale(tuple(input_shape[each] for each in _axes(self.axis, len(input_shape))))
@@ -234,6 +248,8 @@ class LayerNormalization(ScaledLayer):
         mean, variance = moments(x, axes, keepdims=True)
         shape = [x.shape[each] if each in axes else 1 for each in range(x.ndim)]
         gamma, beta = (None if each is None else reshape(each, shape) for each in (self.gamma, self.beta))
+        if self.rms_scaling:
+            return x * rsqrt(variance + self.epsilon) * gamma
         return batch_normalization(x, mean, variance, beta, gamma, self.epsilon)
 
 

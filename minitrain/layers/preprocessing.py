@@ -18,6 +18,7 @@ import numpy as np
 from minitrain.configuration import serialize
 from minitrain.engine.convert import as_tensor, to_array, to_dtype
 from minitrain.engine.program.record import LOOK_UP
+from minitrain.engine.symbolic import KerasTensor
 from minitrain.engine.tensor import Tensor, TensorLike
 from minitrain.errors import DTypeError, InvalidArgumentError, ShapeError
 from minitrain.layers.base import REGISTRY, Layer
@@ -108,8 +109,14 @@ class Normalization(Layer):
         given = getattr(self, f"input_{name}")
         if given is None:
             return reshape(getattr(self, f"adapt_{name}"), self._shape)
-        values = np.broadcast_to(np.asarray(given, self.dtype).reshape(-1), (prod(self._shape),))
-        return Tensor(values.reshape(self._shape))
+        return Tensor(self._spread(np.asarray(given, self.dtype), self._shape))
+
+    def _spread(self, given: Any, shape: tuple[int, ...]) -> Any:
+        """A mean or variance that was given over the axes that are kept, aligned at the last, as in Keras."""
+        size = tuple(shape[each] for each in self._kept(len(shape)))
+        values = np.asarray(given)
+        values = values.reshape(size) if values.size == prod(size) else np.broadcast_to(values, size)
+        return values.reshape(shape)
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"mean": serialize(self.input_mean), "variance": serialize(self.input_variance)}
@@ -128,13 +135,16 @@ class Normalization(Layer):
             raise ShapeError(f"Layer '{self.name}' needs known sizes on its axes {list(kept)}, received {input_shape}.")
         self._shape = tuple(input_shape[each] if each in kept else 1 for each in range(ndim))
         size = tuple(input_shape[each] for each in kept)
-        given = (self.input_mean, self.input_variance)
-        if self.input_mean is not None and not {np.size(each) for each in given} <= {1, prod(size)}:
-            raise ShapeError(
-                f"Layer '{self.name}' has mean and variance of shapes {np.shape(self.input_mean)} and "
-                f"{np.shape(self.input_variance)} for inputs of shape {tuple(input_shape)}, which need {size}."
-            )
-        if self.input_mean is None:
+        if self.input_mean is not None:
+            try:
+                for each in (self.input_mean, self.input_variance):
+                    self._spread(each, self._shape)
+            except ValueError as error:
+                raise ShapeError(
+                    f"Layer '{self.name}' has mean and variance of shapes {np.shape(self.input_mean)} and "
+                    f"{np.shape(self.input_variance)} for inputs of shape {tuple(input_shape)}, which need {size}."
+                ) from error
+        else:
             self.adapt_mean = self.add_weight(size, "zeros", trainable=False, name="mean")
             self.adapt_variance = self.add_weight(size, "ones", trainable=False, name="variance")
             self.count = self.add_weight((), "zeros", dtype="int64", trainable=False, name="count")
@@ -179,13 +189,9 @@ class Normalization(Layer):
             shape = (1,) * (x.ndim - len(self._shape)) + self._shape
             mean, variance = reshape(self.adapt_mean, shape), reshape(self.adapt_variance, shape)
         else:
-            mean, variance = (np.asarray(each) for each in (self.input_mean, self.input_variance))
-            if self.axis is not None and mean.ndim == 1:
-                shape = tuple(size if each in self._kept(x.ndim) else 1 for each, size in enumerate(x.shape))
-                mean, variance = (
-                    np.broadcast_to(each, (int(np.prod(shape)),)).reshape(shape) for each in (mean, variance)
-                )
-            mean, variance = Tensor(mean), Tensor(variance)
+            kept = self._kept(x.ndim)
+            shape = tuple(size if each in kept else 1 for each, size in enumerate(x.shape))
+            mean, variance = (Tensor(self._spread(each, shape)) for each in (self.input_mean, self.input_variance))
         return to_dtype(mean, dtype), to_dtype(maximum(sqrt(variance), SCALE_FLOOR), dtype)
 
     def call(self, inputs: Any) -> Tensor:
@@ -207,8 +213,8 @@ def looked_up(inputs: Any) -> Any:
 def encode(indices: Any, size: int, mode: str, dtype: str, weights: Any = None, idf: Any = None) -> Tensor:
     """Integers as they are ("int"), or as rows of `size`: see OUTPUT_MODES.
 
-    "one_hot" is a row for each integer; "multi_hot", "count" and "tf_idf", the count times `idf`, are one for the last
-    axis. `weights`: what each integer counts for.
+    "one_hot" is a row for each integer; "multi_hot", "count" and "tf_idf", the count times `idf`, are one for each
+    sample, over axis 1 alone where there are more, as in Keras. `weights`: what each integer counts for.
     """
     if mode == "int":
         return Tensor(np.asarray(indices, dtype))
@@ -220,10 +226,20 @@ def encode(indices: Any, size: int, mode: str, dtype: str, weights: Any = None, 
     hits = (rows[..., None] == np.arange(size)).astype(np.float64)
     if weights is not None:
         hits = hits * np.asarray(weights)[..., None]
-    out = hits.sum(-2)
+    out = hits.sum(min(rows.ndim - 1, 1))
     if mode == "tf_idf":
         out *= np.pad(idf, (0, size - len(idf)))
     return Tensor((out > 0 if mode == "multi_hot" else out).astype(dtype))
+
+
+def encoded_shape(shape: Any, size: int, mode: str) -> tuple[int | None, ...]:
+    """The shape of what `encode` makes of integers of a shape."""
+    shape = tuple(shape)
+    if mode == "int":
+        return shape
+    if mode == "one_hot":
+        return (*(shape[:-1] if len(shape) > 1 and shape[-1] == 1 else shape), size)
+    return (*shape[:1], *shape[2:], size) if len(shape) > 1 else (size,)
 
 
 OUTPUT_MODES = ("int", "one_hot", "multi_hot", "count")
@@ -301,8 +317,21 @@ class Discretization(Layer):
             raise InvalidArgumentError(f"Layer '{self.name}' has no boundaries yet: call `adapt` first.")
         x = looked_up(inputs)
         bins = np.searchsorted(np.asarray(self.bin_boundaries, np.float64), x.astype(np.float64), side="right")
-        dtype = "int32" if self.output_mode == "int" else self.dtype
-        return encode(bins, len(self.bin_boundaries) + 1, self.output_mode, dtype)
+        return encode(bins, self._bins, self.output_mode, self._output_dtype)
+
+    @property
+    def _bins(self) -> int:
+        return (self.num_bins or 0) if self.bin_boundaries is None else len(self.bin_boundaries) + 1
+
+    @property
+    def _output_dtype(self) -> str:
+        return "int32" if self.output_mode == "int" else self.dtype
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return encoded_shape(input_shape, self._bins, self.output_mode)
+
+    def compute_output_spec(self, inputs: Any) -> Any:  # known before `adapt`
+        return KerasTensor(self.compute_output_shape(inputs.shape), self._output_dtype)
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()

@@ -460,10 +460,10 @@ def dropout_from(stream: np.random.Generator, x: Any, rate: Any, noise_shape: An
     if not isinstance(rate, (int, float, np.number, TensorLike)):
         raise DTypeError(f"`rate` must be a number in the range [0, 1), received {rate!r}.")
     rate = float(rate)
-    if not 0.0 <= rate < 1.0:
+    if not 0.0 <= rate <= 1.0:
         raise InvalidArgumentError(f"`rate` must be a number in the range [0, 1), received {rate}.")
-    if rate == 0.0:
-        return x
+    if rate in (0.0, 1.0):
+        return x if rate == 0.0 else ops.multiply(x, np.zeros((), x._array.dtype))  # Keras drops all at a rate of 1
     shape = tuple(x.shape)
     if noise_shape is not None:
         if len(noise_shape) != len(shape):

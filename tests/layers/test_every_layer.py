@@ -1119,3 +1119,47 @@ def test_einsum_dense_trains_with_dots_at_the_end():
     out = np.einsum("abx,bc->acx", x, layer.kernel.numpy())
     np.testing.assert_allclose(kernel, 2 * np.einsum("abx,acx->bc", x, out), rtol=1e-4)
     np.testing.assert_allclose(bias[:, 0], 2 * out.sum((0, 2)), rtol=1e-4, atol=1e-5)
+
+
+def test_bins_have_a_shape_before_their_boundaries_are_learned():
+    for mode, shape in (("int", (None, 2)), ("one_hot", (None, 2, 3)), ("multi_hot", (None, 3)), ("count", (None, 3))):
+        layer = layers.Discretization(num_bins=3, output_mode=mode)
+        assert layer.compute_output_shape((None, 2)) == shape
+        assert layer(mt.keras.Input((2,))).shape == shape
+
+
+def test_samples_of_several_axes_are_encoded_over_the_first_of_them():
+    x = np.array([[[0, 1], [2, 3], [0, 1]], [[2, 3], [0, 1], [2, 3]]])  # (samples, 3, 2)
+    counts = [[[2, 0, 1, 0], [0, 2, 0, 1]], [[1, 0, 2, 0], [0, 1, 0, 2]]]  # (samples, 2, tokens), Keras's
+    for make in (
+        lambda mode: layers.CategoryEncoding(4, output_mode=mode),
+        lambda mode: layers.IntegerLookup(vocabulary=[1, 2, 3], output_mode=mode),
+        lambda mode: layers.Discretization([0.5, 1.5, 2.5], output_mode=mode),
+    ):
+        assert make("count")(x).numpy().tolist() == counts
+        assert make("multi_hot")(x).numpy().tolist() == np.minimum(counts, 1).tolist()
+
+
+@pytest.mark.parametrize(
+    ("axis", "mean", "whole"),
+    [((1, 2), 0.5, [[0.5, 0.5]] * 3), ((1, 2), [1.0, 2.0], [[1.0, 2.0]] * 3), (1, [1.0, 2.0, 3.0], [[1], [2], [3]])],
+)
+def test_a_given_mean_is_spread_over_the_kept_axes_from_the_last(axis, mean, whole):
+    x = np.arange(6.0, dtype="float32").reshape(1, 3, 2)
+    layer = layers.Normalization(axis, mean=mean, variance=np.full(np.shape(mean), 4.0))
+    np.testing.assert_allclose(layer(x), (x - np.array(whole)) / 2.0)
+    with pytest.raises(ValueError, match=r"need \(3, 2\)"):
+        layers.Normalization((1, 2), mean=[1.0, 2.0, 3.0], variance=[1.0, 1.0, 1.0])(x)
+
+
+def test_layers_of_old_models_scale_by_the_deviation():
+    with pytest.warns(UserWarning, match="RMSNormalization"):
+        layer = layers.LayerNormalization(rms_scaling=True)
+    np.testing.assert_allclose(layer([[1.0, 3.0]]), np.array([[1.0, 3.0]]) / np.sqrt(1.001), rtol=1e-6)
+    assert [each.name for each in layer.weights] == ["gamma"]
+
+
+def test_dropping_all_leaves_nothing():
+    assert mt.keras.random.dropout(np.ones((2, 2)), rate=1.0).numpy().tolist() == [[0.0, 0.0], [0.0, 0.0]]
+    with pytest.raises(ValueError, match="rate"):
+        mt.keras.random.dropout(np.ones((2, 2)), rate=1.5)

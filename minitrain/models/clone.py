@@ -8,7 +8,7 @@ from typing import Any
 from minitrain import layers as layers_module
 from minitrain import nest
 from minitrain.configuration import custom_object_scope, registered_name
-from minitrain.errors import DTypeError
+from minitrain.errors import DTypeError, InvalidArgumentError
 from minitrain.layers.base import REGISTRY, Layer
 from minitrain.metrics.base import Metric
 from minitrain.models.model import Model
@@ -80,9 +80,22 @@ def _redone(
             made.add(replace(each))
         return made
     if model._graph is not None:
+        if input_tensors is not None and not _are_alike(input_tensors, model._graph.inputs):
+            raise InvalidArgumentError(
+                f"`input_tensors` must have the same structure as model.input, {model._graph.inputs!r}; received "
+                f"{input_tensors!r}."
+            )
         graph = model._graph.redrawn(replace, input_tensors, call_function)
         return type(model)(graph.inputs, graph.outputs, name=model.name)
     return type(model).from_config(model.get_config())
+
+
+def _are_alike(a: Any, b: Any) -> bool:
+    try:
+        nest.assert_same_structure(a, b)
+    except (ValueError, TypeError):
+        return False
+    return True
 
 
 def model_from_json(json_string: str, custom_objects: dict[str, Any] | None = None) -> Any:

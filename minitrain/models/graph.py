@@ -7,6 +7,7 @@ its arguments come from.
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -128,10 +129,19 @@ class Graph:
                     f"The model's inputs are {', '.join(map(repr, keys))}; the data lacks "
                     f"{', '.join(map(repr, missing))} and holds {', '.join(map(repr, inputs))}."
                 )
+            if isinstance(self.inputs, dict) and len(inputs) > len(keys):
+                warnings.warn(
+                    f"The structure of `inputs` doesn't match the expected structure: the model takes "
+                    f"{', '.join(map(repr, keys))}, and {', '.join(repr(each) for each in inputs if each not in keys)} "
+                    "is left out.",
+                    stacklevel=2,
+                )
             found = [inputs[each] for each in keys]
             is_deep = isinstance(self.inputs, dict) and any(map(nest.is_nested, self.inputs.values()))
             return nest.flatten(found) if is_deep else found
         flat = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
+        if isinstance(self.inputs, dict) and len(flat) > 1:
+            self._need_order()
         if any(nest.is_nested(each) for each in flat):
             flat = nest.flatten(inputs)
         if len(flat) != len(self.flat_inputs):
@@ -141,8 +151,21 @@ class Graph:
             )
         return flat
 
+    def _need_order(self) -> None:
+        """Warn of a list for inputs that have names; raise where their order in the model is not that of the names."""
+        names = ", ".join(map(repr, self.inputs))
+        text = f"The structure of `inputs` doesn't match the expected structure: the model takes a dict of {names}"
+        if list(self.inputs) != sorted(self.inputs):
+            raise InvalidArgumentError(f"{text}, received a list. Give each under its name.")
+        warnings.warn(f"{text}, received a list, which is taken in their order.", stacklevel=2)
+
     def _accepted(self, value: Any, tensor: KerasTensor) -> Any:
-        if type(value) is KerasTensor or (value is None and _is_optional(tensor)):
+        if value is None and not _is_optional(tensor):
+            raise InvalidArgumentError(
+                f"The input '{tensor.name}' is not optional, but None was passed. Give it data, or make it with "
+                "Input(..., optional=True)."
+            )
+        if type(value) is KerasTensor or value is None:
             return value
         if tensor.dtype == "string":
             text = looked_up(value) if isinstance(value, TensorLike) else np.asarray(value)

@@ -286,12 +286,12 @@ class Steps:
 
     def predict(self, model: Any, x: Any) -> Any:
         """The outputs for a batch, as ndarrays in their structure."""
-        leaves = [x] if type(x) is np.ndarray else nest.flatten(x)
+        leaves = [x] if type(x) is np.ndarray else [each for each in nest.flatten(x) if each is not None]
         if any(each.dtype.kind not in "fiub" for each in leaves):
             return model.predict_step(x)
         key = "predict", tuple([(each.shape, each.dtype.char) for each in leaves])
         if type(x) is not np.ndarray:
-            key = (*key, repr(nest.map_structure(lambda each: 0, x)))
+            key = (*key, repr(nest.map_structure(lambda each: each is None, x)))
         trace = self._trace(key, False)
         if trace.is_ready:
             program = trace.take()
@@ -300,7 +300,8 @@ class Steps:
             return _packed(trace, found)
 
         def call(*tensors: Tensor) -> list[Tensor]:
-            out = model(nest.pack_sequence_as(x, list(tensors)) if nest.is_nested(x) else tensors[0], training=False)
+            given = iter(tensors)
+            out = model(nest.map_structure(lambda each: None if each is None else next(given), x), training=False)
             trace.structure = None if type(out) is Tensor else nest.map_structure(lambda each: 0, out)
             return [each._read() for each in nest.flatten(out)]
 

@@ -242,7 +242,7 @@ class Trainer:
 
     def _note(self, x: Any, y: Any, y_pred: Any, weight: Any, loss: Any) -> None:
         """Add the loss, as the mean of so many samples, and the batch to the metrics."""
-        rows = len(x) if not isinstance(x, (dict, list, tuple)) else len(nest.flatten(x)[0])
+        rows = len(x if not nest.is_nested(x) else next(each for each in nest.flatten(x) if each is not None))
         parts = [part for part in self._loss_parts if part is not None] if self._objective.labels else []
         happen(NewLoss(self._loss_tracker, rows, bool(parts)), [as_tensor(loss), *parts])
         if self._computes_own_metrics():

@@ -167,7 +167,8 @@ def is_table(x: Any) -> bool:
     if type(x) is np.ndarray or is_sparse(x):  # of which one kind is a dict
         return True
     if isinstance(x, dict):
-        return bool(x) and all(is_table(each) for each in x.values())
+        given = [each for each in x.values() if each is not None]  # optional inputs may be None
+        return bool(given) and all(map(is_table, given))
     if isinstance(x, tuple):
         return bool(x) and all(is_table(each) for each in x)
     if isinstance(x, list):
@@ -178,7 +179,8 @@ def is_table(x: Any) -> bool:
 def leaves_of(value: Any, name: str) -> tuple[Any, list[tuple[Any, str]]]:
     """A structure with the places of its arrays, and the arrays with their names. A list of numbers is one array."""
     if isinstance(value, dict) and not is_sparse(value):
-        parts = {key: leaves_of(each, f"{name}[{key!r}]") for key, each in value.items()}
+        held = {key: ABSENT if each is None else each for key, each in value.items()}
+        parts = {key: leaves_of(each, f"{name}[{key!r}]") for key, each in held.items()}
         return {key: part[0] for key, part in parts.items()}, [leaf for key in sorted(parts) for leaf in parts[key][1]]
     if value is ABSENT:
         return ABSENT, []

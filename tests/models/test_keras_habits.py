@@ -412,6 +412,54 @@ def test_an_optional_input_may_be_none():
         np.testing.assert_array_equal(each([X, X]), 2 * X)
 
 
+class Either(layers.Layer):
+    def call(self, x, extra=None):
+        return x if extra is None else x + extra
+
+    def compute_output_shape(self, x_shape):
+        return x_shape
+
+
+@pytest.mark.parametrize("is_listed", [False, True])
+@pytest.mark.parametrize("extra", [None, X])
+def test_data_of_an_optional_input_may_be_none(extra, is_listed):
+    a, b = keras.Input((3,), name="a"), keras.Input((3,), name="b", optional=True)
+    made = keras.Model([a, b] if is_listed else {"a": a, "b": b}, layers.Dense(1)(Either()(a, b)))
+    made.compile("sgd", "mse")
+    x = [X, extra] if is_listed else {"a": X, "b": extra}
+    assert len(made.fit(x, Y, verbose=0, epochs=2, batch_size=4, validation_split=0.5).history["val_loss"]) == 2
+    made.fit(((x, Y) for _ in range(3)), verbose=0)
+    made.train_on_batch(x, Y)
+    expected = (X if extra is None else X + extra) @ made.get_weights()[0] + made.get_weights()[1]
+    for given in (
+        made.predict(x, verbose=0),
+        made.predict(x, batch_size=4, verbose=0),
+        made(x),
+        made.predict_on_batch(x),
+    ):
+        np.testing.assert_allclose(given, expected, rtol=1e-5, atol=1e-6)
+    wrong = [None, X] if is_listed else {"a": None, "b": X}
+    for use in (made, made.predict, lambda each: made.fit(each, Y)):
+        with pytest.raises(ValueError, match="'a' is not optional"):
+            use(wrong)
+
+
+def test_inputs_of_another_structure_than_the_models_are_told():
+    a, b = keras.Input((3,), name="a"), keras.Input((3,), name="b")
+    made = keras.Model({"a": a, "b": b}, layers.Subtract()([a, b]))
+    with pytest.warns(UserWarning, match="'c' is left out"):
+        assert made({"a": X, "b": X, "c": X}).shape == (16, 3)
+    with pytest.warns(UserWarning, match="received a list"):
+        np.testing.assert_allclose(made([X, 2 * X]), -X)
+    turned = keras.Model({"b": b, "a": a}, layers.Subtract()([a, b]))
+    with pytest.raises(ValueError, match="Give each under its name"):
+        turned([X, X])
+    assert set(keras.models.clone_model(made, input_tensors={"a": a, "b": b}).input) == {"a", "b"}
+    for wrong in ((a, b), {"a": a}):
+        with pytest.raises(ValueError, match="same structure"):
+            keras.models.clone_model(made, input_tensors=wrong)
+
+
 def test_clones_are_drawn_by_a_function_of_ones_own():
     x = keras.Input((3,))
     made = keras.Model(x, layers.Dense(2)(x))

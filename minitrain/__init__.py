@@ -279,6 +279,12 @@ if _TYPE_CHECKING:  # for editors and type checkers: the rest of the names, whic
 
 __version__ = "0.1.0"
 
+
+def version() -> str:
+    """The version of this package, as `keras.version()` gives that of Keras."""
+    return __version__
+
+
 # What stands above the operations is imported where it is first named, as `tf.keras` is: a tape does not wait for it.
 _LATER = {
     **{

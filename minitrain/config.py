@@ -13,14 +13,17 @@ __all__ = [
     "PhysicalDevice",
     "backend",
     "blas_threads",
+    "disable_interactive_logging",
     "disable_traceback_filtering",
     "dtype_policy",
+    "enable_interactive_logging",
     "enable_traceback_filtering",
     "epsilon",
     "floatx",
     "functions_run_eagerly",
     "get_visible_devices",
     "image_data_format",
+    "is_interactive_logging_enabled",
     "is_traceback_filtering_enabled",
     "list_physical_devices",
     "run_functions_eagerly",
@@ -31,7 +34,13 @@ __all__ = [
     "set_visible_devices",
 ]
 
-_settings: dict[str, object] = {"floatx": "float32", "epsilon": 1e-7, "policy": None, "threads": "auto"}
+_settings: dict[str, object] = {
+    "floatx": "float32",
+    "epsilon": 1e-7,
+    "policy": None,
+    "threads": "auto",
+    "interactive": True,
+}
 
 
 def backend() -> str:
@@ -54,6 +63,21 @@ disable_traceback_filtering = enable_traceback_filtering
 def is_traceback_filtering_enabled() -> bool:
     """Always False: tracebacks are Python's own."""
     return False
+
+
+def enable_interactive_logging() -> None:
+    """Let `fit` draw a bar an epoch by default, where it writes to a terminal."""
+    _settings["interactive"] = True
+
+
+def disable_interactive_logging() -> None:
+    """Let `fit` write a line an epoch by default, as for a file."""
+    _settings["interactive"] = False
+
+
+def is_interactive_logging_enabled() -> bool:
+    """Whether `fit` draws a bar an epoch by default, where it writes to a terminal."""
+    return bool(_settings["interactive"])
 
 
 def floatx() -> str:

@@ -10,7 +10,12 @@ from typing import Any
 import numpy as np
 
 from minitrain import nest
-from minitrain.config import floatx
+from minitrain.config import (
+    disable_interactive_logging,
+    enable_interactive_logging,
+    floatx,
+    is_interactive_logging_enabled,
+)
 from minitrain.configuration import (
     custom_object_scope,
     get_custom_objects,
@@ -41,10 +46,13 @@ __all__ = [
     "clear_session",
     "custom_object_scope",
     "deserialize_keras_object",
+    "disable_interactive_logging",
+    "enable_interactive_logging",
     "get_custom_objects",
     "get_registered_name",
     "get_registered_object",
     "get_source_inputs",
+    "is_interactive_logging_enabled",
     "is_keras_tensor",
     "model_to_dot",
     "normalize",

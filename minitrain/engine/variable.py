@@ -360,7 +360,7 @@ class Variable(TensorLike):
 
 
 class Weight(Variable):
-    """The variable of a layer or an optimizer, named as Keras names it: "kernel", with the path "dense/kernel"."""
+    """The variable of a layer, a metric or an optimizer, named as in Keras: "kernel", with the path "dense/kernel"."""
 
     __slots__ = ("_owner",)
 

@@ -20,38 +20,12 @@ from minitrain.engine.convert import as_tensor
 from minitrain.engine.program.record import Effect, called
 from minitrain.engine.tensor import Tensor, TensorLike
 from minitrain.engine.trail import STATE
-from minitrain.engine.variable import Variable
+from minitrain.engine.variable import Variable, Weight
 from minitrain.errors import DTypeError, InvalidArgumentError, ShapeError
 
 REGISTRY = Registry("metric")
 
 Array = Any
-
-
-class State(Variable):
-    """A metric's variable, named as Keras names it: "total", with the path "mean/total"."""
-
-    __slots__ = ("_owner",)
-
-    _owner: str
-
-    @property
-    def name(self) -> str:
-        """The name within the metric."""
-        return self._name
-
-    @property
-    def path(self) -> str:
-        """The metric's name and the variable's."""
-        return f"{self._owner}/{self._name}"
-
-    def __copy__(self) -> State:
-        copied = State(self, self._trainable, self._name)
-        copied._owner = self._owner
-        return copied
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return State, (self._tensor._array, self._trainable, self._name), (None, {"_owner": self._owner})
 
 
 def _state_in(value: Any) -> Iterator[Metric | Variable]:
@@ -90,7 +64,7 @@ class Metric(Configurable):
         start = np.array(
             as_tensor(initializers.get("zeros" if initializer is None else initializer)(shape, dtype))._array
         )
-        variable = State(start, trainable=False, name=name or "state")
+        variable = Weight(start, trainable=False, name=name or "state")
         variable._owner = self.name
         self._state.append((variable, start))
         return variable

@@ -18,6 +18,7 @@ from minitrain.engine.trail import STATE
 from minitrain.errors import InvalidArgumentError, NotDrawnError
 from minitrain.layers.base import CALLS, Layer, trial, with_layers
 from minitrain.models.graph import Graph
+from minitrain.models.state_tree import put_state_tree, state_tree
 from minitrain.models.summary import Summary
 from minitrain.models.trainer import Trainer
 
@@ -215,6 +216,17 @@ class Model(Trainer, Layer):
         import json
 
         return json.dumps({"class_name": registered_name(type(self)), "config": self.get_config()}, **kwargs)
+
+    def get_state_tree(self, value_format: str = "backend_tensor") -> dict[str, Any]:
+        """The values of all variables, those of optimizer and metrics too, as nested dicts by the parts of their paths.
+
+        `value_format`: "backend_tensor" for Tensors, "numpy_array" for ndarrays.
+        """
+        return state_tree(self, value_format)
+
+    def set_state_tree(self, state_tree: dict[str, Any]) -> None:
+        """Assign what `get_state_tree` gave, or some of it. Paths and shapes are checked before any is changed."""
+        put_state_tree(self, state_tree)
 
     def save(self, filepath: Any, overwrite: bool = True, **kwargs: Any) -> None:
         """Write the model to one file: configuration, weights, optimizer and compile settings. See `load_model`."""

@@ -18,6 +18,7 @@ import numpy as np
 
 from minitrain import layers as layers_module
 from minitrain import nest, optim
+from minitrain.config import is_interactive_logging_enabled
 from minitrain.engine.convert import as_tensor
 from minitrain.engine.program.record import happen
 from minitrain.engine.tape import GradientTape
@@ -25,6 +26,7 @@ from minitrain.engine.tensor import Tensor, TensorLike
 from minitrain.engine.trail import STATE
 from minitrain.errors import DTypeError, InvalidArgumentError
 from minitrain.layers.base import Layer, trial
+from minitrain.layers.stateless import need_one_each, standing_in
 from minitrain.layers.walk import leaves
 from minitrain.metrics.base import Metric
 from minitrain.models.live import runs_ours_alone
@@ -174,6 +176,34 @@ class Trainer:
             raise InvalidArgumentError("There is nothing to minimise: no `y`, no `loss` in compile, and no `add_loss`.")
         return added[0] if len(added) == 1 else add_n(added)
 
+    def stateless_compute_loss(
+        self,
+        trainable_variables: Any,
+        non_trainable_variables: Any,
+        metrics_variables: Any,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> tuple[Any, tuple[Any, Any, Any]]:
+        """`compute_loss` with these values in the place of the variables, which keep their own.
+
+        Gives the loss, and the values of the three kinds of variables after it.
+        """
+        kinds = (
+            ("trainable_variables", self.trainable_variables, trainable_variables),
+            ("non_trainable_variables", self.non_trainable_variables, non_trainable_variables),
+            ("metrics_variables", self.metrics_variables, metrics_variables),
+        )
+        for name, variables, values in kinds:
+            need_one_each(self.name, name, variables, values)
+        standing = [each for _, variables, _ in kinds for each in variables]
+        with standing_in(standing, [each for _, _, values in kinds for each in values]):
+            loss = self._loss_of(x, y, y_pred, sample_weight, training)
+            after = [[each.read_value() for each in variables] for _, variables, _ in kinds[1:]]
+        return loss, (trainable_variables, after[0], after[1])
+
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Results:
         """Add a batch to the metrics of `compile`, and give the results so far."""
         if y is not None:
@@ -305,7 +335,8 @@ class Trainer:
             self._look_at(batches)
         self.stop_training = False
         steps = steps_per_epoch or len(batches) or None
-        verbosity = (1 if sys.stderr.isatty() else 2) if verbose == "auto" else int(verbose)
+        is_drawn = sys.stderr.isatty() and is_interactive_logging_enabled()
+        verbosity = (1 if is_drawn else 2) if verbose == "auto" else int(verbose)
         hooks = CallbackList(
             callbacks, True, bool(verbosity), model=self, epochs=epochs, steps=steps, verbose=verbosity
         )

@@ -646,8 +646,63 @@ def test_names_that_scripts_ask_the_configuration_and_the_utilities_for():
     assert keras.config.image_data_format() == "channels_last"
     keras.config.disable_traceback_filtering()
     assert not keras.config.is_traceback_filtering_enabled()
+    assert keras.version() == keras.__version__
+    assert keras.config.is_interactive_logging_enabled()
+    keras.config.disable_interactive_logging()
+    assert not keras.utils.is_interactive_logging_enabled()
+    keras.config.enable_interactive_logging()
     for name in ("serialize_keras_object", "deserialize_keras_object", "get_registered_name", "get_registered_object"):
         assert getattr(keras.utils, name) is getattr(keras.saving, name)
     with pytest.raises(AttributeError, match="no attribute"):
         keras.utils.nothing  # noqa: B018
     assert keras.initializers.IdentityInitializer is keras.initializers.Identity
+
+
+def test_all_state_is_a_tree_of_the_parts_of_paths_and_may_be_put_back():
+    def made():
+        x = keras.Input((3,))
+        new = keras.Model(x, layers.Dense(1, name="d")(layers.BatchNormalization(name="bn")(x)))
+        new.compile(keras.optimizers.SGD(0.1, momentum=0.9, name="sgd"), "mse", metrics=["mae"])
+        new.fit(X, Y, verbose=0)
+        return new
+
+    one, two = made(), made()
+    tree = one.get_state_tree(value_format="numpy_array")
+    assert set(tree["trainable_variables"]) == {"bn", "d"}
+    np.testing.assert_array_equal(tree["trainable_variables"]["d"]["kernel"], one.layers[-1].kernel)
+    assert set(tree["non_trainable_variables"]["bn"]) == {"moving_mean", "moving_variance"}
+    assert {"iteration", "learning_rate", "d_kernel_momentum"} <= set(tree["optimizer_variables"]["sgd"])
+    assert set(tree["metrics_variables"]["mean_absolute_error"]) == {"total", "count"}
+    assert isinstance(one.get_state_tree()["trainable_variables"]["d"]["bias"], keras.Tensor)
+    two.set_state_tree(tree)
+    for each in (one, two):
+        each.fit(X, Y, verbose=0, shuffle=False)
+    np.testing.assert_array_equal(one.predict(X, verbose=0), two.predict(X, verbose=0))
+
+    before = two.get_weights()
+    tree["trainable_variables"]["d"]["kernel"] = np.zeros((1, 1))
+    for wrong in (tree, {"weights": {}}, {"trainable_variables": {"e": {"kernel": np.zeros((3, 1))}}}):
+        with pytest.raises(ValueError, match=r"shape mismatch|'weights'|'e/kernel'"):
+            two.set_state_tree(wrong)
+    assert all(map(np.array_equal, before, two.get_weights()))
+    with pytest.raises(ValueError, match="value_format"):
+        one.get_state_tree("list")
+    layer = layers.Layer(name="own")
+    layer.add_weight((), name="w"), layer.add_weight((), name="w")
+    with pytest.raises(ValueError, match="found twice in the model: 'own/w'"):
+        keras.Sequential([layer]).get_state_tree()
+
+
+def test_a_stateless_loss_is_of_the_values_that_are_given():
+    x = keras.Input((3,))
+    made = keras.Model(x, layers.Dense(1, kernel_regularizer="l2", use_bias=False)(x))
+    made.compile("sgd", "mse")
+    kernel = keras.constant(np.ones((3, 1), "float32"))
+    with keras.GradientTape() as tape:
+        tape.watch(kernel)
+        loss, (trainable, others, _) = made.stateless_compute_loss([kernel], [], [], x=X, y=Y, y_pred=X @ kernel)
+    np.testing.assert_allclose(loss, np.mean((X @ np.ones((3, 1)) - Y) ** 2) + 0.01 * 3, rtol=1e-5)
+    assert tape.gradient(loss, kernel).shape == (3, 1)
+    assert (trainable, others) == ([kernel], [])
+    with pytest.raises(ValueError, match="a value for each of the 1"):
+        made.stateless_compute_loss([], [], [], x=X, y=Y, y_pred=X @ kernel)

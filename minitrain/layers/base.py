@@ -52,6 +52,7 @@ class _Calls(threading.local):
     training: bool | None = None
     allowed: int | None = None  # how many elements of weights may still be made
     made: list[tuple[Variable, Any]] | None = None  # the weights that a trial makes, with their first values
+    building: tuple[Any, ...] = ()  # the layers that are being built, from the outermost on
 
 
 CALLS = _Calls()
@@ -65,6 +66,18 @@ def limited_weights(count: int) -> Iterator[None]:
         yield
     finally:
         CALLS.allowed = outer
+
+
+@contextmanager
+def _within(layer: Layer) -> Iterator[None]:
+    """Within this `with` block weights are made below the layer."""
+    outer = CALLS.building
+    if all(each is not layer for each in outer):
+        CALLS.building = (*outer, layer)
+    try:
+        yield
+    finally:
+        CALLS.building = outer
 
 
 @contextmanager
@@ -293,7 +306,7 @@ class Layer(Configurable):
             constraint=constraints.get(constraint),
         )
         weight.regularizer = regularizers.get(regularizer)
-        weight._owner = self.name
+        weight._owner = "/".join([each.name for each in CALLS.building if each is not self] + [self.name])
         if trainable and not self._trainable:
             self._frozen.append(weight)
         self._own.append(weight)
@@ -461,7 +474,7 @@ class Layer(Configurable):
         elif "training" in kwargs:
             del kwargs["training"]
         if not self.built:
-            self._build_for(args, kwargs)
+            return self._first_call(args, kwargs if training is None else kwargs | {"training": training})
         context = outer or object()
         calls["context"], calls["training"] = context, training
         if self._loss_context is not context:
@@ -484,6 +497,12 @@ class Layer(Configurable):
         finally:
             calls["context"], calls["training"] = outer, outer_training
         return out
+
+    def _first_call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Build, and call: weights that layers below make meanwhile have this layer in their path."""
+        with _within(self):
+            self._build_for(args, kwargs)
+            return Layer.__call__(self, *args, **kwargs)
 
     def _as_input(self, value: Any) -> Any:
         """An input as a Tensor of this layer's dtype if it is floating; integers and what is no number stay."""
@@ -510,7 +529,9 @@ class Layer(Configurable):
     def _draw(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The layer in the drawing of a functional model: built for the shapes, called when there is data."""
         if not self.built:
-            self._build_for(args, kwargs)
+            with _within(self):
+                self._build_for(args, kwargs)
+                return self._draw(args, kwargs)
         if type(self).compute_output_spec is not Layer.compute_output_spec:
             return self._declare(args, kwargs, self.compute_output_spec(*args, **kwargs))
 
@@ -718,7 +739,8 @@ def _noting(build: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(build)
     def noted(self: Layer, *args: Any, **kwargs: Any) -> None:
-        build(self, *args, **kwargs)
+        with _within(self):
+            build(self, *args, **kwargs)
         if args or kwargs:
             self._build_shape = kwargs if _takes_several(self.build) else (*args, *kwargs.values())[0]
             self.built = True

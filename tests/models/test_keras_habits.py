@@ -706,3 +706,37 @@ def test_a_stateless_loss_is_of_the_values_that_are_given():
     assert (trainable, others) == ([kernel], [])
     with pytest.raises(ValueError, match="a value for each of the 1"):
         made.stateless_compute_loss([], [], [], x=X, y=Y, y_pred=X @ kernel)
+
+
+def test_the_path_of_a_weight_goes_through_the_layers_that_made_it():
+    class Outer(layers.Layer):
+        def __init__(self, **options):
+            super().__init__(**options)
+            self.a, self.b = layers.Dense(1, name="a", use_bias=False), layers.Dense(1, name="b", use_bias=False)
+
+        def build(self, input_shape):
+            self.scale = self.add_weight((), name="scale")
+            self.a.build(input_shape)
+
+        def call(self, x, training=False):
+            self.training = training
+            return self.b(self.a(x))
+
+    def paths(made):
+        return [each.path for each in made.weights]
+
+    expected = ["outer/scale", "outer/a/kernel", "outer/b/kernel"]
+    outer = Outer(name="outer")
+    outer(X, training=True)
+    assert outer.training
+    assert paths(outer) == expected
+    x = keras.Input((3,))
+    drawn = keras.Model(x, Outer(name="outer")(x), name="drawn")
+    assert paths(drawn) == paths(keras.Model(x, drawn(x))) == expected
+    inner = keras.Sequential([keras.Input((3,)), Outer(name="outer")], name="inner")
+    assert paths(inner) == [f"inner/{each}" for each in expected]
+    late = keras.Sequential([keras.Sequential([layers.Dense(1, name="d")], name="inner")], name="late")
+    late.compile(keras.optimizers.SGD(momentum=0.9), "mse")
+    late.fit(X, Y, verbose=0)
+    assert paths(late) == ["late/inner/d/kernel", "late/inner/d/bias"]
+    assert late.optimizer.variables[2].name == "late_inner_d_kernel_momentum"

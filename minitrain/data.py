@@ -7,6 +7,7 @@ are arrays, or tuples and dicts of arrays. As long as they are rows of arrays on
 
 from __future__ import annotations
 
+import bisect
 import builtins
 import functools
 import itertools
@@ -18,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from minitrain import nest
+from minitrain.dtypes import as_dtype
 from minitrain.engine.convert import as_tensor, convert_to_tensor
 from minitrain.engine.spec import TensorSpec
 from minitrain.engine.tensor import Tensor, TensorLike
@@ -108,6 +110,12 @@ class Dataset:
     def range(*args: int, output_type: Any = "int64", name: str | None = None) -> Dataset:
         """The integers of Python's `range`."""
         return Dataset.from_tensor_slices(np.arange(*args, dtype=getattr(output_type, "dtype", output_type)))
+
+    @staticmethod
+    def counter(start: Any = 0, step: Any = 1, dtype: Any = "int64", name: str | None = None) -> Dataset:
+        """start, start + step, start + 2 * step and so on, without end."""
+        kind = as_dtype(dtype).dtype.type
+        return Dataset(lambda: builtins.map(kind, itertools.count(start, step)), math.inf)
 
     @staticmethod
     def zip(*datasets: Any, name: str | None = None) -> Dataset:
@@ -441,6 +449,75 @@ class Dataset:
 
         return Dataset(begin, None)
 
+    def group_by_window(
+        self,
+        key_func: Callable[..., Any],
+        reduce_func: Callable[[Any, Dataset], Dataset],
+        window_size: int | None = None,
+        window_size_func: Callable[[Any], Any] | None = None,
+        name: str | None = None,
+    ) -> Dataset:
+        """The Datasets that `reduce_func(key, window)` makes of each `window_size` elements of one key, in one.
+
+        `key_func`: an integer for each element. `window_size_func`: the size for a key. Windows that are not full stand
+        at the end, in the order of their keys.
+        """
+        if (window_size is None) == (window_size_func is None):
+            raise InvalidArgumentError("`group_by_window` needs one of `window_size` and `window_size_func`.")
+
+        def reduced(key: int, held: list[Any]) -> Iterator[Any]:
+            window = Dataset(lambda: iter(held), len(held))
+            return _as_dataset(reduce_func(_tensors(np.int64(key)), window), "group_by_window")._elements()
+
+        def begin() -> Iterator[Any]:
+            groups: dict[int, list[Any]] = {}
+            for each in self._elements():
+                key = int(_applied(key_func, each))
+                held = groups.setdefault(key, [])
+                held.append(each)
+                size = window_size if window_size_func is None else int(window_size_func(_tensors(np.int64(key))))
+                _need_positive(size, "window_size")
+                if len(held) == size:
+                    yield from reduced(key, groups.pop(key))
+            for key in sorted(groups):
+                yield from reduced(key, groups[key])
+
+        return Dataset(begin, None)
+
+    def bucket_by_sequence_length(
+        self,
+        element_length_func: Callable[..., Any],
+        bucket_boundaries: Any,
+        bucket_batch_sizes: Any,
+        padded_shapes: Any = None,
+        padding_values: Any = None,
+        no_padding: bool = False,
+        drop_remainder: bool = False,
+        name: str | None = None,
+    ) -> Dataset:
+        """Batches of elements of like length: below the first boundary, from it to below the second, and so on.
+
+        `bucket_batch_sizes`: one more than there are boundaries. `no_padding`: the elements of a batch have one shape;
+        otherwise they are filled up as by `padded_batch`.
+        """
+        bounds, sizes = [int(each) for each in bucket_boundaries], [int(each) for each in bucket_batch_sizes]
+        if len(sizes) != len(bounds) + 1 or sorted(bounds) != bounds:
+            raise InvalidArgumentError(
+                f"`bucket_boundaries` must rise, and `bucket_batch_sizes` hold one more; received {bounds} and {sizes}."
+            )
+
+        def batched(key: Any, window: Dataset) -> Dataset:
+            size = sizes[int(key)]
+            if no_padding:
+                return window.batch(size, drop_remainder)
+            return window.padded_batch(size, padded_shapes, padding_values, drop_remainder)
+
+        return self.group_by_window(
+            lambda *parts: bisect.bisect_right(bounds, int(element_length_func(*parts))),
+            batched,
+            window_size_func=lambda key: sizes[int(key)],
+        )
+
     def take_while(self, predicate: Callable[..., Any], name: str | None = None) -> Dataset:
         """The elements before the first one of which a function of Tensors is not true."""
         return Dataset(
@@ -626,7 +703,7 @@ for _name in (
     *("from_tensor_slices", "from_tensors", "from_generator", "range", "zip", "sample_from_datasets"),
     *("choose_from_datasets", "shuffle", "repeat", "take", "skip", "shard", "cache", "concatenate"),
     *("batch", "padded_batch", "unbatch", "map", "filter", "flat_map", "interleave", "window", "take_while", "scan"),
-    *("unique", "rebatch", "enumerate"),
+    *("unique", "rebatch", "enumerate", "counter", "group_by_window", "bucket_by_sequence_length"),
 ):
     _method = vars(Dataset)[_name]
     _is_static = isinstance(_method, staticmethod)

@@ -238,6 +238,31 @@ def test_datasets_are_mixed_at_random_or_as_told():
         Dataset.sample_from_datasets([zeros, ones], weights=[1.0])
 
 
+def test_elements_are_grouped_by_their_keys_and_lengths():
+    assert listed(Dataset.counter(2, 3).take(3)) == [2, 5, 8]
+    assert Dataset.counter(dtype="float32").element_spec.dtype == tf.float32
+    sums = Dataset.range(10).group_by_window(
+        lambda x: x % 3, lambda key, window: window.batch(3).map(lambda each: (key, tf.reduce_sum(each))), window_size=3
+    )
+    # The windows of 1 and 2 are full before the second of 0 begins; it stands at the end.
+    assert [tuple(map(int, each)) for each in sums] == [(0, 9), (1, 12), (2, 15), (0, 9)]
+    rows = [[1], [2, 2], [3, 3, 3], [4], [5, 5, 5, 5], [6, 6]]
+    ragged = Dataset.from_generator(lambda: (np.array(each) for each in rows))
+    made = ragged.bucket_by_sequence_length(len, [2, 4], [2, 2, 2])
+    assert [each.numpy().tolist() for each in made] == [
+        [[2, 2, 0], [3, 3, 3]],
+        [[1], [4]],
+        [[6, 6]],
+        [[5, 5, 5, 5]],
+    ]
+    kept = ragged.bucket_by_sequence_length(len, [2, 4], [2, 2, 2], padding_values=-1, drop_remainder=True)
+    assert [each.numpy().tolist() for each in kept] == [[[2, 2, -1], [3, 3, 3]], [[1], [4]]]
+    with pytest.raises(ValueError, match="one more"):
+        ragged.bucket_by_sequence_length(len, [2], [2])
+    with pytest.raises(ValueError, match="window_size"):
+        Dataset.range(3).group_by_window(lambda x: x, lambda key, window: window)
+
+
 def test_datasets_pickle_as_the_methods_that_made_them():
     dataset = Dataset.from_tensor_slices((X, Y)).shuffle(16, seed=1).batch(5).map(np.add).prefetch(1)
     again = pickle.loads(pickle.dumps(dataset))

@@ -8,7 +8,6 @@ from minitrain.ops.random import (
     beta,
     binomial,
     categorical,
-    dropout,
     fold_in,
     gamma,
     get_global_generator,
@@ -29,6 +28,7 @@ from minitrain.ops.random import (
     truncated_normal,
     uniform,
 )
+from minitrain.ops.random import dropout_or_none as dropout
 from minitrain.ops.random import stateless_shuffle as _stateless_shuffle
 
 experimental = _SimpleNamespace(

@@ -288,6 +288,11 @@ class Layer(Configurable):
         `autocast`, `aggregation` and `overwrite_with_gradient` are taken for Keras's sake.
         """
         self._need_init()
+        if isinstance(shape, str):
+            raise InvalidArgumentError(
+                f"`add_weight` of layer '{self.name}' needs a shape first, received {shape!r}. Give the name as a "
+                f"keyword argument: name={shape!r}."
+            )
         shape = () if shape is None else (shape,) if isinstance(shape, int) else tuple(shape)
         if any(size is None for size in shape):
             raise ShapeError(f"Layer '{self.name}' cannot make weight {name or 'variable'!r} of unknown size: {shape}.")
@@ -493,7 +498,7 @@ class Layer(Configurable):
             if self.activity_regularizer is not None:
                 for each in nest.flatten(out):
                     # A mean over the batch, as in Keras, so that it does not grow with the batch.
-                    self.add_loss(self.activity_regularizer(each) / float(each.shape[0] if each.ndim else 1))
+                    self.add_loss(self.activity_regularizer(each) / float(max(each.shape[0], 1) if each.ndim else 1))
         finally:
             calls["context"], calls["training"] = outer, outer_training
         return out
@@ -808,7 +813,8 @@ def _symbolic(shape: Any, dtype: str) -> Any:
     if isinstance(shape, dict):
         return {key: _symbolic(each, dtype) for key, each in shape.items()}
     if shape and all(isinstance(each, (list, tuple, dict)) for each in shape):
-        return [_symbolic(each, dtype) for each in shape]
+        made = [_symbolic(each, dtype) for each in shape]
+        return tuple(made) if isinstance(shape, tuple) else made
     return KerasTensor(shape, dtype)
 
 

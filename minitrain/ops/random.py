@@ -451,11 +451,18 @@ def dropout(x: Any, rate: Any, noise_shape: Any = None, seed: int | None = None,
 
     `noise_shape`: sizes of 1 in it share one decision along that axis. Source: Srivastava et al. (2014).
     """
+    if isinstance(rate, (int, float, np.number)) and rate == 1:
+        raise InvalidArgumentError(f"`rate` must be a number in the range [0, 1), received {rate}.")
+    return dropout_from(STREAMS.get(seed), x, rate, noise_shape)
+
+
+def dropout_or_none(x: Any, rate: Any, noise_shape: Any = None, seed: Any = None) -> Tensor:
+    """`dropout` under Keras's rule: a rate of 1 leaves nothing."""
     return dropout_from(STREAMS.get(seed), x, rate, noise_shape)
 
 
 def dropout_from(stream: np.random.Generator, x: Any, rate: Any, noise_shape: Any = None) -> Tensor:
-    """`dropout` with the decisions drawn from `stream`."""
+    """`dropout` with the decisions drawn from `stream`; a rate of 1 leaves nothing, as in Keras."""
     x = _floats(x)
     if not isinstance(rate, (int, float, np.number, TensorLike)):
         raise DTypeError(f"`rate` must be a number in the range [0, 1), received {rate!r}.")
@@ -463,7 +470,7 @@ def dropout_from(stream: np.random.Generator, x: Any, rate: Any, noise_shape: An
     if not 0.0 <= rate <= 1.0:
         raise InvalidArgumentError(f"`rate` must be a number in the range [0, 1), received {rate}.")
     if rate in (0.0, 1.0):
-        return x if rate == 0.0 else ops.multiply(x, np.zeros((), x._array.dtype))  # Keras drops all at a rate of 1
+        return x if rate == 0.0 else ops.multiply(x, np.zeros((), x._array.dtype))
     shape = tuple(x.shape)
     if noise_shape is not None:
         if len(noise_shape) != len(shape):

@@ -1163,3 +1163,28 @@ def test_dropping_all_leaves_nothing():
     assert mt.keras.random.dropout(np.ones((2, 2)), rate=1.0).numpy().tolist() == [[0.0, 0.0], [0.0, 0.0]]
     with pytest.raises(ValueError, match="rate"):
         mt.keras.random.dropout(np.ones((2, 2)), rate=1.5)
+
+
+def test_a_structure_of_shapes_is_one_of_outputs():
+    class Twice(layers.Layer):
+        def compute_output_shape(self, input_shape):
+            return input_shape, [input_shape]
+
+        def call(self, x):
+            return x, [x]
+
+    drawn = Twice()(mt.keras.Input((3,)))
+    assert type(drawn) is tuple
+    assert type(drawn[1]) is list
+    assert drawn[1][0].shape == (None, 3)
+
+
+def test_a_name_in_the_place_of_a_shape_is_explained():
+    with pytest.raises(ValueError, match="keyword argument: name='scale'"):
+        layers.Layer().add_weight("scale")
+
+
+def test_no_rows_are_not_penalised():
+    layer = layers.Dense(2, activity_regularizer="l2")
+    layer(np.ones((0, 3)))
+    assert float(layer.losses[0]) == 0.0

@@ -51,6 +51,7 @@ from minitrain.layers.reshaping import (
     ZeroPadding2D,
     ZeroPadding3D,
 )
+from minitrain.layers.text import TextVectorization
 from minitrain.layers.wrapping import SpectralNormalization, TimeDistributed, Wrapper
 
 __all__ = [

@@ -79,6 +79,7 @@ SAMPLES = {
     "Hashing": ((5,), {}, IDS),
     "HashedCrossing": ((5,), {}, [IDS[:, 0], IDS[:, 1]]),
     "StringLookup": ((), {"vocabulary": ["a", "b"]}, np.array([["a", "z"], ["b", "a"]])),
+    "TextVectorization": ((), {"vocabulary": ["a", "b"]}, np.array(["A z!", "b a a"])),
     "IntegerLookup": ((), {"vocabulary": [7, 9]}, np.array([[7, 1], [9, 7]])),
 }
 CLASSES = REGISTRY.members
@@ -91,6 +92,7 @@ DISCRETE = {
     "HashedCrossing",
     "StringLookup",
     "IntegerLookup",
+    "TextVectorization",
 }
 
 
@@ -1188,3 +1190,62 @@ def test_no_rows_are_not_penalised():
     layer = layers.Dense(2, activity_regularizer="l2")
     layer(np.ones((0, 3)))
     assert float(layer.losses[0]) == 0.0
+
+
+def test_texts_become_rows_of_numbers_as_in_keras(tmp_path):
+    texts = ["The cat sat, on the mat!", "A dog: and a cat.", "Dogs'n cats  are\tfun"]
+
+    def learned(**options):
+        layer = layers.TextVectorization(**options)
+        layer.adapt(texts)
+        return layer
+
+    layer = learned()
+    assert layer.get_vocabulary()[:6] == ["", "[UNK]", "the", "cat", "a", "sat"]
+    assert layer.vocabulary_size() == 14
+    rows = [[2, 3, 5, 6, 2, 7], [4, 10, 13, 4, 3, 0], [9, 11, 12, 8, 0, 0]]
+    for given in (texts, np.array(texts)[:, None]):
+        assert layer(given).numpy().tolist() == rows
+    assert layer("the dog zebra").numpy().tolist() == [2, 10, 1]
+    for length in (3, 8):
+        expected = [[*row, 0, 0][:length] for row in rows]
+        assert learned(output_sequence_length=length)(texts).numpy().tolist() == expected
+    counted = learned(output_mode="count")([*texts, "the zebra the cat"]).numpy()
+    assert counted.shape == (4, 13)
+    assert counted[3, :4].tolist() == [1, 2, 1, 0]
+    weighed = learned(output_mode="tf_idf", max_tokens=20, pad_to_max_tokens=True)(texts).numpy()
+    assert weighed.shape == (3, 20)
+    np.testing.assert_allclose(weighed[0, 1:3], [1.83258, 0.69315], rtol=1e-5)
+    assert learned(ngrams=2)(texts).numpy()[0].tolist() == [2, 3, 8, 10, 2, 11, 6, 19, 7, 9, 5]
+    assert learned(split="character").get_vocabulary()[:5] == ["", "[UNK]", " ", "a", "t"]
+    assert learned(standardize="lower").get_vocabulary()[4] == "sat,"
+    assert learned(split=None)(texts).numpy().tolist() == [2, 4, 3]
+    own = layers.TextVectorization(standardize=str.upper, split=lambda text: text.split("-"), vocabulary=["A", "B"])
+    assert own(["a-b-c"]).numpy().tolist() == [[2, 3, 1]]
+
+    model = mt.Sequential([mt.keras.Input((1,), dtype="string"), layer, layers.Embedding(14, 2)])
+    assert model.output_shape == (None, None, 2)
+    model.save(tmp_path / "m.minitrain")
+    again = mt.keras.models.load_model(tmp_path / "m.minitrain")
+    np.testing.assert_array_equal(again.predict(np.array(texts)), model.predict(np.array(texts)))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"output_mode": "one_hot"},
+        {"standardize": "upper"},
+        {"split": "lines"},
+        {"ngrams": 0},
+        {"ngrams": (1, "a")},
+        {"output_mode": "count", "output_sequence_length": 3},
+        {"ragged": True},
+    ],
+)
+def test_text_vectorization_refuses_what_cannot_be(options):
+    with pytest.raises(ValueError, match=next(iter(options))):
+        layers.TextVectorization(**options)
+    with pytest.raises(ValueError, match="split=None"):
+        layers.TextVectorization(vocabulary=["a"])(np.array([["a", "b"]]))
+    with pytest.raises(ValueError, match="adapt"):
+        layers.TextVectorization()(["a"])

@@ -69,7 +69,7 @@ def limited_weights(count: int) -> Iterator[None]:
 
 
 @contextmanager
-def _within(layer: Layer) -> Iterator[None]:
+def building_within(layer: Layer) -> Iterator[None]:
     """Within this `with` block weights are made below the layer."""
     outer = CALLS.building
     if all(each is not layer for each in outer):
@@ -505,7 +505,7 @@ class Layer(Configurable):
 
     def _first_call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Build, and call: weights that layers below make meanwhile have this layer in their path."""
-        with _within(self):
+        with building_within(self):
             self._build_for(args, kwargs)
             return Layer.__call__(self, *args, **kwargs)
 
@@ -534,7 +534,7 @@ class Layer(Configurable):
     def _draw(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The layer in the drawing of a functional model: built for the shapes, called when there is data."""
         if not self.built:
-            with _within(self):
+            with building_within(self):
                 self._build_for(args, kwargs)
                 return self._draw(args, kwargs)
         if type(self).compute_output_spec is not Layer.compute_output_spec:
@@ -744,7 +744,7 @@ def _noting(build: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(build)
     def noted(self: Layer, *args: Any, **kwargs: Any) -> None:
-        with _within(self):
+        with building_within(self):
             build(self, *args, **kwargs)
         if args or kwargs:
             self._build_shape = kwargs if _takes_several(self.build) else (*args, *kwargs.values())[0]

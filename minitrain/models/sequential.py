@@ -9,7 +9,7 @@ from minitrain import layers as layers_module
 from minitrain.configuration import custom_object_scope
 from minitrain.engine.symbolic import KerasTensor
 from minitrain.errors import InvalidArgumentError, MinitrainError
-from minitrain.layers.base import Layer, is_loading
+from minitrain.layers.base import Layer, building_within, is_loading
 from minitrain.layers.core import Input, InputLayer, ranked
 from minitrain.models.graph import Graph, declared
 from minitrain.models.model import Model
@@ -51,7 +51,8 @@ class Sequential(Model):
         self._chain.append(layer)
         graph = self._graph
         if graph is not None and len(self.layers) > 1:
-            self._draw_graph(Graph(graph.inputs, layer(graph.outputs)))
+            with building_within(self):
+                self._draw_graph(Graph(graph.inputs, layer(graph.outputs)))
             return
         self._graph, self.built = None, False
         self._note_change()

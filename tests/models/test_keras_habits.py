@@ -733,8 +733,8 @@ def test_the_path_of_a_weight_goes_through_the_layers_that_made_it():
     x = keras.Input((3,))
     drawn = keras.Model(x, Outer(name="outer")(x), name="drawn")
     assert paths(drawn) == paths(keras.Model(x, drawn(x))) == expected
-    inner = keras.Sequential([keras.Input((3,)), Outer(name="outer")], name="inner")
-    assert paths(inner) == [f"inner/{each}" for each in expected]
+    inner = keras.Sequential([keras.Input((3,)), Outer(name="outer"), layers.Dense(1, name="last")], name="inner")
+    assert paths(inner) == [f"inner/{each}" for each in (*expected, "last/kernel", "last/bias")]
     late = keras.Sequential([keras.Sequential([layers.Dense(1, name="d")], name="inner")], name="late")
     late.compile(keras.optimizers.SGD(momentum=0.9), "mse")
     late.fit(X, Y, verbose=0)

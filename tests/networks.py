@@ -19,7 +19,10 @@ RNG = np.random.default_rng(0)
 X = RNG.normal(size=(70, 6)).astype("float32")
 Y = RNG.normal(size=(70, 3)).astype("float32")
 
-NOT_FOR_TRAINING = {"StringLookup", "IntegerLookup", "CategoryEncoding", "Discretization", "Embedding", "Lambda"}
+NOT_FOR_TRAINING = {
+    *("StringLookup", "IntegerLookup", "TextVectorization", "CategoryEncoding", "Discretization", "Embedding"),
+    "Lambda",
+}
 NOT_FOR_TRAINING |= {"InputLayer", "Masking"}  # no call of its own; a mask that Flatten cannot pass on
 
 TRAINED_LAYERS = [each for each in LAYERS.members if each.__name__ not in NOT_FOR_TRAINING]

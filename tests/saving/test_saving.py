@@ -79,6 +79,7 @@ SINGLE = {
     "CategoryEncoding": ({"num_tokens": 5}, IDS),
     "Hashing": ({"num_bins": 5}, IDS),
     "StringLookup": ({"vocabulary": ["a", "b"]}, np.array([["a", "z"], ["b", "a"]])),
+    "TextVectorization": ({"vocabulary": ["a", "b"], "output_mode": "count"}, np.array(["A z!", "b a a"])),
     "IntegerLookup": ({"vocabulary": [7, 9]}, np.array([[7, 1], [9, 7]])),
 }
 MERGING = {"Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate", "Dot"}

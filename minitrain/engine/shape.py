@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from math import prod
 from typing import Any
 
-from minitrain.errors import ShapeError
+from minitrain.errors import DTypeError, ShapeError
 
 __all__ = ["TensorShape"]
 
@@ -20,6 +20,17 @@ class TensorShape(tuple[int, ...]):
     """
 
     __slots__ = ()
+
+    def __new__(cls, dims: Any) -> TensorShape:
+        if dims is None:
+            raise DTypeError("A shape of which nothing is known is None itself, received TensorShape(None).")
+        sizes = tuple(dims) if isinstance(dims, Iterable) and not isinstance(dims, (str, bytes)) else (dims,)
+        for size in sizes:
+            if isinstance(size, (str, bytes, float)):
+                raise DTypeError(f"The sizes of a shape are integers or None, received {size!r}.")
+            if isinstance(size, int) and size < 0:
+                raise ShapeError(f"The sizes of a shape are 0 or more, or None where open, received {size}.")
+        return tuple.__new__(cls, sizes)
 
     @property
     def rank(self) -> int:
@@ -85,6 +96,21 @@ class TensorShape(tuple[int, ...]):
         if len(self) < rank:
             raise ShapeError(f"Shape {self} must have rank at least {rank}.")
         return self
+
+    def with_rank_at_most(self, rank: int) -> TensorShape:
+        """The shape itself. Raises ShapeError unless there are `rank` axes or fewer."""
+        if len(self) > rank:
+            raise ShapeError(f"Shape {self} must have rank at most {rank}.")
+        return self
+
+    def assert_same_rank(self, other: Iterable[int]) -> None:
+        """Raise ShapeError unless another shape has as many axes."""
+        self.with_rank(len(TensorShape(other)))
+
+    def assert_is_fully_defined(self) -> None:
+        """Raise ShapeError where a size is open."""
+        if not self.is_fully_defined():
+            raise ShapeError(f"Shape {self} is not fully defined.")
 
     def concatenate(self, other: Iterable[int]) -> TensorShape:
         """The sizes of this shape followed by those of another."""

@@ -218,6 +218,21 @@ def test_shape_is_a_tuple_with_tensorflows_methods():
     assert (shape.as_list(), shape.rank, shape.num_elements()) == ([2, 3], 2, 6)
     assert shape == [2, 3]
     assert repr(shape[1:].concatenate([4])) == "TensorShape([3, 4])"
+    assert mt.TensorShape(3) == (3,)
+    assert mt.TensorShape([None, 3]).with_rank_at_most(2) == (None, 3)
+    shape.assert_same_rank([4, 5])
+    shape.assert_is_fully_defined()
+    for wrong in (
+        lambda: shape.with_rank_at_most(1),
+        lambda: shape.assert_same_rank([2]),
+        lambda: mt.TensorShape([None]).assert_is_fully_defined(),
+        lambda: mt.TensorShape([-1, 2]),
+    ):
+        with pytest.raises(ValueError, match=r"rank|defined|0 or more"):
+            wrong()
+    for no_shape in ("a", [1.5], None):
+        with pytest.raises(TypeError, match=r"integers or None|None itself"):
+            mt.TensorShape(no_shape)
 
 
 def test_equal_numbers_of_different_types_are_not_confused():

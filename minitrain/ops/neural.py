@@ -15,7 +15,7 @@ import numpy as np
 from minitrain.engine.convert import as_tensor, operands, to_dtype
 from minitrain.engine.primitive import ops, primitive
 from minitrain.engine.tensor import Tensor, TensorLike
-from minitrain.errors import DTypeError, InvalidArgumentError, ShapeError
+from minitrain.errors import DTypeError, ShapeError
 from minitrain.ops.axes import many_axes, one_axis
 from minitrain.ops.elementwise import (
     abs,
@@ -682,11 +682,9 @@ def clip_by_norm(t: Any, clip_norm: Any, axes: Any = None, name: str | None = No
 
 
 def global_norm(t_list: Any, name: str | None = None) -> Tensor:
-    """The L2 norm of all elements of a list of Tensors together; None entries are left out."""
+    """The L2 norm of all elements of a list of Tensors together; None entries are left out. That of none is 0."""
     squares = [reduce_sum(square(_floats(t))) for t in t_list if t is not None]
-    if not squares:
-        raise InvalidArgumentError("`global_norm` needs at least one tensor that is not None.")
-    return ops.sqrt(ops.add_n(*squares))
+    return ops.sqrt(ops.add_n(*squares)) if squares else as_tensor(0.0)
 
 
 def clip_by_global_norm(t_list: Any, clip_norm: Any, use_norm: Any = None, name: str | None = None) -> Any:

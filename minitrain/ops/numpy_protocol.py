@@ -105,7 +105,7 @@ def _concatenate(arrays: Any, /, axis: Any = 0, out: None = None) -> Any:
     _refuse(out=out)
     if axis is None:
         return shaping.concat([shaping.reshape(each, (-1,)) for each in arrays], 0)
-    return shaping.concat(arrays, axis)
+    return shaping.concat(list(arrays), axis)
 
 
 def _take(a: Any, indices: Any, axis: Any = None) -> Any:

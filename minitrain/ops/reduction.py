@@ -424,6 +424,8 @@ def _floats(value: Any) -> Tensor:
 
 def _bools(value: Any) -> Tensor:
     x = as_tensor(value)
+    if isinstance(value, list) and x._array.size == 0:  # it has no elements to tell a dtype by
+        return Tensor(x._array.astype(bool))
     if x._array.dtype.kind != "b":
         raise DTypeError(f"Expected dtype bool, received {x._array.dtype.name}. Compare first, or cast to bool.")
     return x

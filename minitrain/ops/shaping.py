@@ -243,8 +243,8 @@ def broadcast_to(input: Any, shape: Any, name: str | None = None) -> Tensor:
 
 
 def concat(values: Any, axis: Any, name: str = "concat") -> Tensor:
-    """Joined along an axis that they have. Shapes must agree in all other axes."""
-    xs = tensors(_sequence(values, "concat"))
+    """Joined along an axis that they have. Shapes must agree in all other axes. One Tensor is a list of one."""
+    xs = tensors([values] if isinstance(values, TensorLike) else _sequence(values, "concat"))
     shapes = [x._array.shape for x in xs]
     place = one_axis(axis, len(shapes[0]))
     for shape in shapes:
@@ -257,7 +257,9 @@ def concat(values: Any, axis: Any, name: str = "concat") -> Tensor:
 
 
 def stack(values: Any, axis: Any = 0, name: str = "stack") -> Tensor:
-    """Joined along a new axis. All shapes must be equal."""
+    """Joined along a new axis. All shapes must be equal. Of nothing, it is an empty vector."""
+    if isinstance(values, (list, tuple)) and not values:
+        return as_tensor([])
     xs = tensors(_sequence(values, "stack"))
     shapes = [x._array.shape for x in xs]
     for shape in shapes:

@@ -84,6 +84,13 @@ CASES = [
     (lambda: mt.nn.normalize_moments(3.0, [6.0], [14.0], None)[1], [2 / 3]),
     (lambda: mt.nn.sufficient_statistics(mt.constant([1.0, 2.0, 3.0]), [0])[:3], [3, 6, 14]),
     (lambda: mt.nn.log_poisson_loss([3.0], [2.0], compute_full_loss=True), [3.1531381]),
+    (lambda: mt.linalg.global_norm([]), 0.0),
+    (lambda: mt.clip_by_global_norm([None], 1.0)[1], 0.0),
+    (lambda: mt.reduce_all([]), True),
+    (lambda: mt.reduce_any([[], []], axis=1), [False, False]),
+    (lambda: mt.stack([]), []),
+    (lambda: mt.concat(mt.constant([[1, 2], [3, 4]]), 0), [[1, 2], [3, 4]]),
+    (lambda: np.concatenate(mt.constant([[1, 2], [3, 4]])), [1, 2, 3, 4]),
     (lambda: mt.nn.compute_average_loss([1.0, 2.0], sample_weight=[1.0, 0.0], global_batch_size=4), 0.25),
 ]
 

@@ -97,6 +97,8 @@ def range(start: Any, limit: Any = None, delta: Any = 1, dtype: Any = None, name
     first, last, step = (each._array for each in tensors([start, limit, delta]))
     if first.ndim or last.ndim or step.ndim:
         raise InvalidArgumentError("`range` needs scalars for start, limit and delta.")
+    if (step > 0 and first > last) or (step < 0 and first < last):
+        raise InvalidArgumentError(f"`range` cannot get from {first} to {last} by steps of {step}.")
     if step == 0 or not (np.isfinite(first) and np.isfinite(last) and np.isfinite(step)):
         raise InvalidArgumentError(
             f"`range` needs finite numbers and a `delta` other than 0, received {first}, {last}, {step}."

@@ -588,8 +588,15 @@ def _indices_where(condition):
 
 
 def clip_by_value(t: Any, clip_value_min: Any, clip_value_max: Any, name: str | None = None) -> Tensor:
-    """t limited to [clip_value_min, clip_value_max], elementwise; the gradient passes at the limits themselves."""
-    return maximum(minimum(t, clip_value_max), clip_value_min)
+    """t limited to [clip_value_min, clip_value_max], elementwise; the gradient passes at the limits themselves.
+
+    Limits may be spread over t, not t over them: the result has t's shape.
+    """
+    out = maximum(minimum(t, clip_value_max), clip_value_min)
+    shape = getattr(t, "shape", None)
+    if shape is not None and tuple(out.shape) != tuple(shape):
+        raise ShapeError(f"The limits of `clip_by_value` must fit a tensor of shape {shape}, but give {out.shape}.")
+    return out
 
 
 floor = primitive(np.floor, "The largest integer not above x, elementwise. It has no gradient.")

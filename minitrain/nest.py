@@ -29,8 +29,8 @@ def as_list(value: Any) -> list[Any]:
     return [] if value is None else list(value) if isinstance(value, (list, tuple)) else [value]
 
 
-def flatten(structure: Any) -> list[Any]:
-    """The leaves in order; a leaf alone is a list of one.
+def flatten(structure: Any, expand_composites: bool = False) -> list[Any]:
+    """The leaves in order; a leaf alone is a list of one. `expand_composites` means nothing here.
 
     >>> flatten({"b": [1, 2], "a": 3})
     [3, 1, 2]
@@ -40,7 +40,7 @@ def flatten(structure: Any) -> list[Any]:
     return [leaf for child in children(structure) for leaf in flatten(child)]
 
 
-def pack_sequence_as(structure: Any, flat_sequence: list[Any]) -> Any:
+def pack_sequence_as(structure: Any, flat_sequence: list[Any], expand_composites: bool = False) -> Any:
     """The leaves of `flat_sequence` in the shape of `structure`. Raises where their number differs."""
     expected = len(flatten(structure))
     if len(flat_sequence) != expected:

@@ -76,6 +76,11 @@ def test_shapes_and_specifications():
     assert spec.is_compatible_with(mt.ones([3, 2]))
     assert not spec.is_compatible_with(mt.ones([3, 2], mt.int32))
     assert mt.TensorSpec.from_tensor(mt.ones([2])) == mt.TensorSpec([2])
+    named = mt.TensorSpec.from_spec(mt.TensorSpec([None], "int32", "a"))
+    assert (named.shape, named.dtype, named.name) == ([None], "int32", "a")
+    assert mt.TensorSpec.from_spec(named, name="b").name == "b"
+    leaves = mt.nest.flatten({"a": [1, 2]}, expand_composites=True)
+    assert mt.nest.pack_sequence_as({"a": [0, 0]}, leaves, expand_composites=True) == {"a": [1, 2]}
     assert mt.TensorShape([None, 2]).merge_with([3, None]) == [3, 2]
     assert not mt.TensorShape([None]).is_fully_defined()
     assert mt.broadcast_static_shape([2, 1], [1, 3]) == [2, 3]

@@ -29,6 +29,11 @@ class TensorSpec:
         x = as_tensor(tensor)
         return cls(x.shape, x.dtype, name)
 
+    @classmethod
+    def from_spec(cls, spec: TensorSpec, name: str | None = None) -> TensorSpec:
+        """The same specification, with another name if one is given."""
+        return cls(spec.shape, spec.dtype, name or spec.name)
+
     def is_compatible_with(self, other: Any) -> bool:
         """Whether a Tensor, or what another specification describes, meets this one."""
         other = other if isinstance(other, TensorSpec) else as_tensor(other)

@@ -36,6 +36,7 @@ from typing import Any, NamedTuple
 
 import pinned
 
+SCRIPT = str(Path(__file__).resolve())
 PROCESSES = 3  # fresh ones for import and for first epoch
 FITS = 3  # of six epochs each, of which the first is not timed
 ONE_THREAD = {
@@ -559,7 +560,8 @@ def run(python: str, *arguments: str, peer: str = "", hidden: list[str] | None =
     if peer and PEERS[peer].backend:
         environment["KERAS_BACKEND"] = PEERS[peer].backend
     command = [python, *arguments]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    where = Path(SCRIPT).parent  # from elsewhere, the checkout would be imported in the place of what is installed
+    done = subprocess.run(command, env=environment, cwd=where, capture_output=True, text=True, timeout=120, check=False)
     if done.returncode:
         raise RuntimeError(f"{' '.join(arguments)}:\n{done.stderr[-2000:]}")
     return done.stdout.strip().rpartition("\n")[2]
@@ -570,7 +572,7 @@ def measure(found: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     results: dict[str, dict[str, Any]] = {}
     for name, each in found.items():
         try:
-            line = run(each["python"], __file__, "--child", "steps", name, peer=name, hidden=each["hidden"])
+            line = run(each["python"], SCRIPT, "--child", "steps", name, peer=name, hidden=each["hidden"])
         except Exception as error:  # a framework may fail in any way
             print(f"{name} left out: {error}", file=sys.stderr)
         else:
@@ -588,7 +590,7 @@ def measure(found: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
             say = "import time; print(time.time())"
             empty = until("-c", f"{HIDE}\n{say}")
             imports.append(until("-c", f"{HIDE}\nimport {', '.join(PEERS[name].imports)}\n{say}") - empty)
-            firsts.append(until(__file__, "--child", "first", name))
+            firsts.append(until(SCRIPT, "--child", "first", name))
     for name, (imports, firsts) in samples.items():
         results[name] |= {"import": statistics.median(imports), "first": statistics.median(firsts)}
     return results
@@ -635,7 +637,7 @@ def main() -> None:
 
     found: dict[str, dict[str, Any]] = {}
     for python in (sys.executable, *options.also):
-        for name, each in json.loads(run(python, __file__, "--child", "probe")).items():
+        for name, each in json.loads(run(python, SCRIPT, "--child", "probe")).items():
             found.setdefault(name, each | {"python": python})
     results = measure({name: found[name] for name in PEERS if name in found and name in (options.only or PEERS)})
     versions: dict[str, set[str]] = {}

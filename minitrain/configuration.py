@@ -73,6 +73,11 @@ def _given(made: Any) -> dict[str, Any]:
     return dict(bound.arguments)
 
 
+def is_ours(thing: Any) -> bool:
+    """Whether a class, a function or an object is minitrain's, as opposed to a user's."""
+    return str(getattr(thing, "__module__", type(thing).__module__)).startswith("minitrain.")
+
+
 def _arguments(cls: type) -> list[str]:
     """The named arguments of `__init__`, those of base classes that it passes on as **kwargs included."""
     names: list[str] = []

@@ -20,7 +20,7 @@ from typing import Any, Protocol, Self, runtime_checkable
 import numpy as np
 
 from minitrain import constraints, dtype_policies, initializers, nest, regularizers
-from minitrain.configuration import Configurable, Registry, custom_object, snake_case
+from minitrain.configuration import Configurable, Registry, custom_object, is_ours, snake_case
 from minitrain.dtypes import DTypePolicy, as_dtype
 from minitrain.engine.convert import as_tensor, to_dtype
 from minitrain.engine.symbolic import KerasTensor, Node, declare, draw, holds_symbolic, name_of
@@ -86,7 +86,7 @@ def trial(layer: Layer) -> Iterator[None]:
 
     Only code of the user's assigns anything where `training` is False.
     """
-    if all(type(each).__module__.startswith("minitrain.") for each in layer._flatten_layers()):
+    if all(is_ours(type(each)) for each in layer._flatten_layers()):
         yield
         return
     kept = [(each, each._peek().copy()) for each in layer.non_trainable_weights]
@@ -794,7 +794,7 @@ class _Takes:
         self.masks = {
             name: (place, places.get(name, len(places))) for name, place in masked.items() if name in parameters
         }
-        self.makes_mask = cls.compute_mask is not Layer.compute_mask and not cls.__module__.startswith("minitrain.")
+        self.makes_mask = cls.compute_mask is not Layer.compute_mask and not is_ours(cls)
 
 
 def _signature(cls: type[Layer]) -> _Takes:

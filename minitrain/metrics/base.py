@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from minitrain import config, initializers, nest
-from minitrain.configuration import Configurable, Registry, snake_case
+from minitrain.configuration import Configurable, Registry, is_ours, snake_case
 from minitrain.dtypes import as_dtype
 from minitrain.engine.convert import as_tensor
 from minitrain.engine.program.record import Effect, called
@@ -60,7 +60,7 @@ class Metric(Configurable):
         """A state variable that `reset_state` sets back: zeros, or what the initializer gives."""
         shape = (shape,) if isinstance(shape, int) else tuple(shape)
         if dtype is None:  # users add what they compute in float32
-            dtype = "float64" if _is_ours(self) else "float32"
+            dtype = "float64" if is_ours(type(self)) else "float32"
         start = np.array(
             as_tensor(initializers.get("zeros" if initializer is None else initializer)(shape, dtype))._array
         )
@@ -183,18 +183,13 @@ class NewBatch(Effect):
         return made
 
     def __call__(self, arrays: list[Array]) -> None:
-        given = iter(arrays if _is_ours(self.metric) else [each.copy() for each in arrays])  # users' may keep them
+        given = iter(arrays if is_ours(type(self.metric)) else [each.copy() for each in arrays])  # users' may keep them
         leaves = [
             self._tensor(given, has_mask) if each is None else each[0]
             for each, has_mask in zip(self.rest, self.has_mask, strict=True)
         ]
         args, kwargs = nest.pack_sequence_as(self.structure, leaves)
         self.update(self.metric, *args, **kwargs)
-
-
-def _is_ours(metric: Metric) -> bool:
-    """Whether a metric is minitrain's own, which computes in NumPy."""
-    return type(metric).__module__.startswith("minitrain.")
 
 
 def _mask_of(value: Any) -> Any:
@@ -235,7 +230,7 @@ def _apart(result: Callable[..., Any]) -> Callable[..., Any]:
         if recorder.is_lenient:  # as steps of training are recorded
             with recorder.aside():
                 return result(self)
-        return called(self._value) if _is_ours(self) else result(self)
+        return called(self._value) if is_ours(type(self)) else result(self)
 
     return read
 

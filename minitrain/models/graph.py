@@ -16,6 +16,7 @@ import numpy as np
 
 from minitrain import layers as layers_module
 from minitrain import nest
+from minitrain.configuration import is_ours
 from minitrain.engine.convert import as_tensor, to_dtype
 from minitrain.engine.symbolic import KerasTensor, Node, declare, draw, function_name, function_named, substituted
 from minitrain.engine.tensor import Tensor, TensorLike
@@ -275,7 +276,7 @@ def declared(operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any], made
     if isinstance(operation, Layer):
         if not operation.built:
             operation._build_for(args, kwargs)
-        if not type(operation).__module__.startswith("minitrain.") and not operation.weights:
+        if not is_ours(type(operation)) and not operation.weights:
             sizes = [int(np.prod([size or 3 for size in each.shape], dtype=np.float64)) for each in nest.flatten(args)]
             if max(sizes, default=0) > EXAMPLE_LIMIT:
                 raise InvalidArgumentError(f"Layer '{operation.name}' has inputs of {max(sizes)} elements a row.")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Any
 
+from minitrain.configuration import is_ours
 from minitrain.engine.program.passage import Passage
 from minitrain.engine.program.trace import SIGNATURES
 from minitrain.engine.tensor import Tensor
@@ -38,11 +39,6 @@ class LiveCalls:
         elif len(self.passages) > 1:
             self.passages.move_to_end(key)
         return passage
-
-
-def is_ours(thing: Any) -> bool:
-    """Whether a class, a function or an object is minitrain's."""
-    return str(getattr(thing, "__module__", type(thing).__module__)).startswith("minitrain.")
 
 
 def runs_ours_alone(model: Any) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 
 from minitrain import activations, constraints, initializers, losses, metrics, optim, regularizers
 from minitrain import layers as layers_module
-from minitrain.configuration import custom_object, custom_object_scope, registered_name
+from minitrain.configuration import custom_object, custom_object_scope, is_ours, registered_name
 from minitrain.dtypes import DType
 from minitrain.engine.convert import convert_to_tensor
 from minitrain.engine.tensor import TensorLike
@@ -67,12 +67,12 @@ def serialize_keras_object(obj: Any) -> Any:
     if not hasattr(obj, "get_config"):
         return registered_name(obj)
     kind, name = type(obj), registered_name(type(obj))
-    is_ours = kind.__module__.startswith("minitrain.")
+    ours = is_ours(kind)
     return {
-        "module": ".".join(kind.__module__.split(".")[:2]) if is_ours else kind.__module__,
+        "module": ".".join(kind.__module__.split(".")[:2]) if ours else kind.__module__,
         "class_name": kind.__name__,
         "config": serialize_keras_object(obj.get_config()),  # in which users' own may leave objects as they are
-        "registered_name": None if is_ours else name,
+        "registered_name": None if ours else name,
     }
 
 

@@ -13,17 +13,15 @@ import pinned
 
 pinned.pin()  # before NumPy is imported, which reads the environment once
 
-import argparse
-import platform
 import time
 import warnings
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import scipy
 import sklearn
+from report import report
 from sklearn import datasets, neural_network
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import root_mean_squared_error
@@ -119,20 +117,7 @@ def small_tables() -> list[str]:
     return lines
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--write", action="store_true", help="keep the result in benchmarks/accuracy.txt")
-    options = parser.parse_args()
-    warnings.simplefilter("ignore", ConvergenceWarning)
-    versions = (
-        f"minitrain {mt.__version__}, scikit-learn {sklearn.__version__}, SciPy {scipy.__version__}, "
-        f"NumPy {np.__version__}, Python {platform.python_version()}; one BLAS thread; {len(SEEDS)} seeds"
-    )
-    text = "\n\n".join([versions, *("\n".join(table()) for table in (housing, small_tables))])
-    print(text)
-    if options.write:
-        Path(__file__).with_suffix(".txt").write_text(text + "\n")
-
-
 if __name__ == "__main__":
-    main()
+    warnings.simplefilter("ignore", ConvergenceWarning)
+    beside = [("scikit-learn", sklearn.__version__), ("SciPy", scipy.__version__)]
+    report(__doc__, __file__, f"{len(SEEDS)} seeds", housing, small_tables, also=beside)

@@ -18,10 +18,10 @@ import itertools
 import statistics
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
-from tape import report
+from report import report
+from tape import MEDIANS
 
 import minitrain as mt
 from minitrain import layers
@@ -302,4 +302,4 @@ def recording_table() -> list[str]:
 
 
 if __name__ == "__main__":
-    report(__doc__, Path(__file__).with_suffix(".txt"), fit_table, predict_lines, recording_table)
+    report(__doc__, __file__, MEDIANS, fit_table, predict_lines, recording_table)

@@ -13,20 +13,17 @@ import pinned
 
 pinned.pin()  # before NumPy is imported, which reads the environment once
 
-import argparse
-import platform
 import statistics
 import time
 import warnings
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import sklearn
+from report import report
 from sklearn import neural_network
 from sklearn.exceptions import ConvergenceWarning
 
-import minitrain as mt
 from minitrain.sklearn import MLPClassifier, MLPRegressor
 
 TURNS = 5
@@ -76,20 +73,6 @@ def large() -> list[str]:
     return lines
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--write", action="store_true", help="keep the result in benchmarks/estimators.txt")
-    options = parser.parse_args()
-    warnings.simplefilter("ignore", ConvergenceWarning)
-    versions = (
-        f"minitrain {mt.__version__}, scikit-learn {sklearn.__version__}, NumPy {np.__version__}, "
-        f"Python {platform.python_version()}; one BLAS thread; {TURNS} turns"
-    )
-    text = "\n\n".join([versions, *("\n".join(table()) for table in (small, large))])
-    print(text)
-    if options.write:
-        Path(__file__).with_suffix(".txt").write_text(text + "\n")
-
-
 if __name__ == "__main__":
-    main()
+    warnings.simplefilter("ignore", ConvergenceWarning)
+    report(__doc__, __file__, f"{TURNS} turns", small, large, also=[("scikit-learn", sklearn.__version__)])

@@ -16,11 +16,11 @@ pinned.pin()  # before NumPy is imported, which reads the environment once
 import itertools
 import statistics
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tape import ROUNDS, best_of, report
+from report import report
+from tape import MEDIANS, ROUNDS, best_of
 
 import minitrain as mt
 
@@ -158,4 +158,4 @@ def adam_update() -> list[str]:
 
 
 if __name__ == "__main__":
-    report(__doc__, Path(__file__).with_suffix(".txt"), training_step, fit_step, adam_update)
+    report(__doc__, __file__, MEDIANS, training_step, fit_step, adam_update)

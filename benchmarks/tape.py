@@ -12,15 +12,13 @@ import pinned
 
 pinned.pin()  # before NumPy is imported, which reads the environment once
 
-import argparse
-import platform
 import statistics
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
+from report import report
 
 import minitrain as mt
 
@@ -201,20 +199,7 @@ def imports() -> list[str]:
     ]
 
 
-def report(description: str | None, path: Path, *tables: Callable[[], list[str]]) -> None:
-    """Print the tables, and keep them in `path` with --write."""
-    parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--write", action="store_true", help=f"keep the result in benchmarks/{path.name}")
-    options = parser.parse_args()
-    versions = f"minitrain {mt.__version__}, NumPy {np.__version__}, Python {platform.python_version()}"
-    parts = [table() for table in tables]
-    head = f"{versions}; one BLAS thread; medians of {ROUNDS} interleaved rounds"
-    text = "\n\n".join([head, *map("\n".join, parts)])
-    print(text)
-    if options.write:
-        path.write_text(text + "\n")
-
+MEDIANS = f"medians of {ROUNDS} interleaved rounds"
 
 if __name__ == "__main__":
-    here = Path(__file__).with_suffix(".txt")
-    report(__doc__, here, overhead_forward, forward_and_backward, against_frameworks, imports)
+    report(__doc__, __file__, MEDIANS, overhead_forward, forward_and_backward, against_frameworks, imports)

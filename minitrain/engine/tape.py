@@ -60,7 +60,7 @@ class GradientTape:
         self._trail: Trail | None = None
         self._is_used = False
         self._is_recording = False
-        # Whether a program may stand for what happens on it: it is asked once, for trainable variables.
+        # Whether a program may stand for what happens on it: it is asked once, and for trainable variables alone.
         self._is_usual = watch_accessed_variables and not persistent and not trace
         self._forget()
 
@@ -171,7 +171,9 @@ class GradientTape:
 
     def _watch_variable(self, variable: Variable) -> None:
         """Watch a variable whether or not it is trainable: its snapshot of now and those that will be read."""
-        self._is_usual = self._is_usual and variable._trainable
+        if not variable._trainable:
+            self._is_usual = False
+            self._trail.lone = None  # type: ignore[union-attr]
         self._variables[id(variable)] = variable
         snapshot = variable._read()
         if id(snapshot) not in self._watched:

@@ -57,7 +57,7 @@ class Trail:
         self.reads: dict[int, Tensor] = {}  # id of a variable -> the snapshot that stands for its present value
         self.everything = False  # record also what depends on nothing watched
         self.recorder: Any = None  # what makes a program of all that happens, where somebody does
-        self.lone: GradientTape | None = None  # the only tape, unless somebody records, traces or checks besides
+        self.lone: GradientTape | None = None  # the only tape, where a program may stand for what happens on it
 
     def sees(self, *tensors: Tensor) -> bool:
         """Whether an operation on `tensors` is to be recorded; asked only where none carries our token alone."""
@@ -164,7 +164,7 @@ def refresh() -> None:
         home.everything = True
     elif checking or tracing or type(home.records) is not list:
         home = _observed(home, tracing)
-    elif len(home.tapes) == 1:
+    elif len(home.tapes) == 1 and home.tapes[0]._is_usual:
         home.lone = home.tapes[0]
     state["trail"] = home if listening or checking else None
 

@@ -6,12 +6,11 @@ replayed, and those without functions of the user's in them. Their results are t
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import Any
 
 from minitrain.configuration import is_ours
 from minitrain.engine.program.passage import Passage
-from minitrain.engine.program.trace import SIGNATURES
+from minitrain.engine.program.trace import Kept
 from minitrain.engine.tensor import Tensor
 from minitrain.engine.trail import Trail
 
@@ -22,22 +21,18 @@ class LiveCalls:
     """The passages of a model's calls, by the shape and dtype of the input, `training`, and what the tape sees."""
 
     def __init__(self) -> None:
-        self.passages: OrderedDict[Any, Passage] = OrderedDict()
+        self.passages = Kept()
 
     def passage(self, model: Any, x: Tensor, training: bool | None, trail: Trail | None) -> Passage:
         """That of calls like this one; `trail` is None where no tape is open."""
         array = x._array
         is_tracked = None if trail is None else x._token is not None and trail.marks(x)
         key = array.shape, array.dtype.char, training, is_tracked
-        passage = self.passages.get(key)
-        if passage is None or not passage.trace.is_current():
-            passage = self.passages[key] = Passage(trail is None)
+        passage: Passage | None = self.passages.current(key)
+        if passage is None:
+            passage = self.passages.keep(key, Passage(trail is None))
             passage.is_off = leaves_losses(model) or not runs_ours_alone(model)
             passage.trace.note(model._flatten_layers())
-            if len(self.passages) > SIGNATURES:
-                self.passages.popitem(last=False)
-        elif len(self.passages) > 1:
-            self.passages.move_to_end(key)
         return passage
 
 

@@ -66,7 +66,7 @@ class Model(Trainer, Layer):
         asks for nothing unusual.
         """
         trail = STATE.trail
-        is_usual = STATE.home is None if trail is None else trail.lone is not None and trail.lone._is_usual
+        is_usual = STATE.home is None if trail is None else trail.lone is not None
         if not is_usual or len(args) != 1 or len(kwargs) != ("training" in kwargs) or STATE.stands_in:
             return super().__call__(*args, **kwargs)
         (x,) = args

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,7 +16,7 @@ import numpy as np
 from minitrain import nest
 from minitrain.engine.program.record import CannotReplay, Effect
 from minitrain.engine.program.stack import Stack
-from minitrain.engine.program.trace import SIGNATURES, Trace
+from minitrain.engine.program.trace import Kept, Trace
 from minitrain.engine.tensor import Tensor
 from minitrain.engine.trail import STATE
 from minitrain.metrics.base import Metric
@@ -123,7 +122,7 @@ class Steps:
     """The programs of a model's steps, by what the step is and by the shapes of its batch."""
 
     def __init__(self) -> None:
-        self.traces: OrderedDict[Any, Trace] = OrderedDict()
+        self.traces = Kept()
         self.has_failed = False
         self.own_tries = 0  # recordings of steps of one's own since the last that led to a program
         self.is_rowwise: bool | None = None  # whether rows of a batch cannot influence each other, once that is known
@@ -147,12 +146,7 @@ class Steps:
         return Steps, ()
 
     def _trace(self, key: Any, static_inputs: bool) -> Trace:
-        trace = self.traces.get(key)
-        if trace is None or not trace.is_current():
-            trace = self.traces[key] = Trace(static_inputs=static_inputs)
-            if len(self.traces) > SIGNATURES:
-                self.traces.popitem(last=False)
-        self.traces.move_to_end(key)
+        trace: Trace = self.traces.current(key) or self.traces.keep(key, Trace(static_inputs=static_inputs))
         return trace
 
     def trace_of(self, kind: str, batch: Any) -> Trace:

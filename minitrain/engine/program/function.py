@@ -12,7 +12,6 @@ import inspect
 import types
 import warnings
 import weakref
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -24,7 +23,7 @@ from minitrain.engine.convert import as_tensor, convert_to_tensor
 from minitrain.engine.program.passage import Passage, is_marked
 from minitrain.engine.program.program import Program
 from minitrain.engine.program.record import CannotReplay
-from minitrain.engine.program.trace import SIGNATURES, Trace
+from minitrain.engine.program.trace import Kept, Trace
 from minitrain.engine.tensor import Tensor, TensorLike
 from minitrain.engine.trail import STATE, Trail
 from minitrain.engine.variable import Variable
@@ -41,8 +40,8 @@ class Function:
     def __init__(self, python_function: Callable[..., Any], input_signature: Any = None) -> None:
         self.python_function = python_function
         self.input_signature = input_signature
-        self._traces: OrderedDict[Any, tuple[Trace, list[Any]]] = OrderedDict()
-        self._passages: OrderedDict[Any, tuple[Passage, list[Any]]] = OrderedDict()  # of calls inside a tape
+        self._traces = Kept()
+        self._passages = Kept()  # of calls inside a tape
         self._methods: dict[int, Function] = {}  # by the id of the object that the method belongs to
         functools.update_wrapper(self, python_function)
 
@@ -70,21 +69,14 @@ class Function:
         trail = state.get("trail")
         is_outermost = trail is None and state.get("home") is None and not state.get("stands_in", False)
         if not is_outermost or self.runs_eagerly or STATE.checking:
-            if trail is not None and trail.lone is not None and trail.lone._is_usual:
-                if not self.runs_eagerly and not STATE.stands_in:
-                    return self._on_tape(args, kwargs, trail)
+            can_replay = not self.runs_eagerly and not STATE.stands_in
+            if can_replay and trail is not None and trail.lone is not None:
+                return self._on_tape(args, kwargs, trail)
             return self._in_python(args, kwargs)  # part of what an outer tape or program records
         leaves, structure = _taken_apart(args, kwargs)
         inputs, key, kept = _signature(leaves)
         full = tuple(key) if structure is None else (tuple(key), structure)
-        entry = self._traces.get(full)
-        if entry is None or not entry[0].is_current():
-            entry = self._traces[full] = Trace(), kept
-            if len(self._traces) > SIGNATURES:
-                self._traces.popitem(last=False)
-        if len(self._traces) > 1:
-            self._traces.move_to_end(full)
-        trace = entry[0]
+        trace = self._traces.current(full) or self._traces.keep(full, Trace(behind=kept))
         if trace.is_ready:
             program = trace.take()
             try:
@@ -106,12 +98,8 @@ class Function:
         if any(map(is_marked, inputs)):
             return self._in_python(args, kwargs)
         full = tuple(key), structure, tuple(map(trail.marks, inputs))
-        entry = self._passages.get(full)
-        if entry is None or not entry[0].trace.is_current():
-            entry = self._passages[full] = Passage(is_free=False), kept
-            if len(self._passages) > SIGNATURES:
-                self._passages.popitem(last=False)
-        return entry[0].run(lambda *tensors: self._called(leaves, tensors, args, kwargs), inputs)
+        passage = self._passages.current(full) or self._passages.keep(full, Passage(is_free=False, behind=kept))
+        return passage.run(lambda *tensors: self._called(leaves, tensors, args, kwargs), inputs)
 
     def _called(self, leaves: Sequence[Any], tensors: Sequence[Tensor], args: Any, kwargs: Any) -> Any:
         """What the Python function gives for these Tensors in the places of the arrays among its arguments."""
@@ -167,15 +155,16 @@ class Function:
         return _packed(trace.structure, outputs)
 
     def _only(self, args: tuple[Any, ...]) -> Trace:
+        trace: Trace | None
         if args:
-            entry = self._traces.get(tuple(_signature(list(args))[1]))
+            trace = self._traces.get(tuple(_signature(list(args))[1]))
         else:
-            entry = next(reversed(self._traces.values()), None)
-        if entry is not None and entry[0].error is not None:
-            raise entry[0].error
-        if entry is None or not entry[0].is_ready:
+            trace = next(reversed(self._traces.values()), None)
+        if trace is not None and trace.error is not None:
+            raise trace.error
+        if trace is None or not trace.is_ready:
             raise CannotReplay(f"{self._title} has no program yet for these arguments: call it twice.")
-        return entry[0]
+        return trace
 
     @property
     def _title(self) -> str:

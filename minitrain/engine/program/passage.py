@@ -233,14 +233,17 @@ class Passage:
     `is_free`: whether no tape is open.
     """
 
-    def __init__(self, is_free: bool) -> None:
-        self.trace = Trace()
+    def __init__(self, is_free: bool, behind: Sequence[Any] = ()) -> None:
+        self.trace = Trace(behind=behind)
         self.is_free = is_free
-        self.passed = 0
         self.made = 0  # how many programs there are
         self.is_off = False  # whether calls go on without a program
         self.form: Any = None  # the Form of the outputs, once it is known
         self.half: Any = None  # the FirstHalf, likewise; None where no tape is open
+
+    def is_current(self) -> bool:
+        """Whether its trace is."""
+        return self.trace.is_current()
 
     def run(self, function: Function, inputs: Sequence[Tensor], owner: Any = None) -> Any:
         """`function(*inputs)`, on the one open tape or without any: replayed, or recorded if it is time, or neither.
@@ -251,8 +254,8 @@ class Passage:
         program = self._take() if self.trace.is_ready else None
         if program is not None:
             return self._replayed(program, inputs)
-        self.passed += 1
-        if self.passed <= PATIENCE or self.is_off or self.trace.is_ready:
+        self.trace.passed += 1
+        if self.trace.passed <= PATIENCE or self.is_off or self.trace.is_ready:
             return function(*inputs)
         return self._recorded_free(function, inputs) if self.is_free else self._recorded(function, inputs, owner)
 

@@ -110,7 +110,8 @@ class Program:
             if places[id(effect)] is None:  # it may move the buffers while the program runs
                 for each in effect.writes:
                     views.pop(id(each), None)
-        joint = self._joint_outputs()
+        joint, parts = self._joint_outputs()
+        self.is_joint = bool(joint)
         wanted |= joint
         batches = self._batches_at_once() if self.static_inputs else 0
         emitter = Emitter(self.recording, views=views, wanted=wanted, places=places, batches=batches)
@@ -128,7 +129,7 @@ class Program:
                 emitter.namespace["joint"] = next(iter(joint.values())).base
                 self.lines.append("flat = joint.copy()")
                 self.comments.append("outputs in one array")
-                returned = ", ".join(["flat", *self._parts_of_flat()])
+                returned = ", ".join(["flat", *parts])
             again = [*self.lines[emitter.pause :], f"given = yield [{returned}]"]
             lines = [*self.lines[: emitter.pause], "while True:", *(f"    {line}" for line in again)]
         body = "\n".join(f"    {line}" for line in lines)
@@ -155,36 +156,28 @@ class Program:
             pack.guests += 1
             self._bound[place] = (pack, pack.buffer, count + 1)
 
-    def _joint_outputs(self) -> dict[int, Any]:
-        """By the number of an output behind a pause, its part of one flat array, which are in order; empty where they
-        cannot be parts.
+    def _joint_outputs(self) -> tuple[dict[int, Any], list[str]]:
+        """By the number of an output behind a pause, its part of one array, `flat`; and the source of the parts.
+
+        Empty where the outputs cannot be parts.
         """
         recording = self.recording
         outputs = recording.outputs
-        is_paused = any(each.kind == "pause" for each in recording.statements)
+        if all(each.kind != "pause" for each in recording.statements):
+            return {}, []
         made = {number for each in recording.statements if each.kind == "op" for number in each.outputs}
         dtypes = {recording.dtypes[number] for number in outputs}
         self.shapes = [recording.shapes[number] for number in outputs]
         ends = np.cumsum([int(np.prod(each, dtype=np.int64)) for each in self.shapes]).tolist()
         can_be = len(dtypes) == 1 and made.issuperset(outputs) and len(set(outputs)) == len(outputs)
-        self.is_joint = is_paused and can_be and ends[-1] <= LARGEST_JOINT
-        if not self.is_joint:
-            return {}
+        if not can_be or ends[-1] > LARGEST_JOINT:
+            return {}, []
         flat = np.empty(ends[-1], dtypes.pop())
-        starts = [0, *ends[:-1]]
-        return {
-            number: flat[start:end].reshape(shape)
-            for number, start, end, shape in zip(outputs, starts, ends, self.shapes, strict=True)
-        }
-
-    def _parts_of_flat(self) -> list[str]:
-        """The source of the outputs as parts of `flat`."""
-        parts, start = [], 0
-        for shape in self.shapes:
-            end = start + int(np.prod(shape, dtype=np.int64))
+        joint, parts = {}, []
+        for number, start, end, shape in zip(outputs, [0, *ends], ends, self.shapes, strict=False):
+            joint[number] = flat[start:end].reshape(shape)
             parts.append(f"flat[{start}:{end}]" + (f".reshape({shape})" if len(shape) != 1 else ""))
-            start = end
-        return parts
+        return joint, parts
 
     def _batches_at_once(self) -> int:
         """How many batches are gathered at once: as many as stay in the cache, since each call costs what a few do."""

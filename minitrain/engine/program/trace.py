@@ -7,23 +7,46 @@ the recordings saw but the signature does not show, such as the attributes of la
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from minitrain.engine.program.program import Program, optimized
 from minitrain.engine.program.record import CannotReplay, Changes, Recorder, Recording
 from minitrain.engine.tensor import Tensor
 
-__all__ = ["SIGNATURES", "Trace"]
+__all__ = ["Kept", "Trace"]
 
 SIGNATURES = 16  # kept for a function or a model; the one that was not called for the longest time goes
+
+
+class Kept(OrderedDict[Any, Any]):
+    """Traces, or what stands on them, by their signatures, while they are current."""
+
+    def current(self, signature: Any) -> Any:
+        """What is kept under a signature; None where there is nothing, or it is current no more."""
+        found = self.get(signature)
+        if found is None or not found.is_current():
+            return None
+        if len(self) > 1:
+            self.move_to_end(signature)
+        return found
+
+    def keep(self, signature: Any, made: Any) -> Any:
+        """Keep something new under a signature, and give it."""
+        self[signature] = made
+        self.move_to_end(signature)
+        if len(self) > SIGNATURES:
+            self.popitem(last=False)
+        return made
 
 
 class Trace:
     """One signature of a function: its recordings, then its programs."""
 
-    def __init__(self, *, static_inputs: bool = False) -> None:
+    def __init__(self, *, static_inputs: bool = False, behind: Sequence[Any] = ()) -> None:
         self.static_inputs = static_inputs
+        self.behind = behind  # what the signature has the ids of, so that these stay theirs
         self.recording: Recording | None = None
         self.tries = 0
         self.passed = 0  # calls that whoever keeps this has let pass unrecorded

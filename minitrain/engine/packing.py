@@ -15,7 +15,7 @@ from weakref import ref
 import numpy as np
 
 from minitrain.engine.tensor import Tensor
-from minitrain.engine.variable import SOLE_ARRAY, SOLE_TENSOR, Variable
+from minitrain.engine.variable import Variable
 
 __all__ = ["Pack", "pack", "packs_of"]
 
@@ -23,7 +23,7 @@ __all__ = ["Pack", "pack", "packs_of"]
 class Pack:
     """A flat `buffer`, (sum of sizes,), of which each variable's array is a view, in order."""
 
-    __slots__ = ("_members", "buffer", "guests", "lock", "slices")
+    __slots__ = ("_members", "_tensors", "buffer", "guests", "lock", "slices")
 
     def __init__(self, variables: Sequence[Variable]) -> None:
         self.buffer: Any = np.concatenate([each._peek().reshape(-1) for each in variables])
@@ -59,21 +59,18 @@ class Pack:
 
     def _point(self) -> None:
         """Make each variable's array a view of the buffer."""
+        self._tensors: list[Tensor] = []
         for member, place in zip(self._members, self.slices, strict=True):
             variable = member()
             if variable is not None:
                 variable._tensor = Tensor(self.buffer[place].reshape(variable._peek().shape))
+                self._tensors.append(variable._tensor)
 
     def _is_sole_owner(self) -> bool:
-        held = 0
-        for member in self._members:
-            variable = member()
-            if variable is not None:
-                held += 1
-                tensor = variable._tensor
-                if getrefcount(tensor) > SOLE_TENSOR or getrefcount(tensor._array) > SOLE_ARRAY:
-                    return False
-        return getrefcount(self.buffer) <= SOLE_BUFFER + held + self.guests
+        for tensor in self._tensors:  # a plain loop: every step asks
+            if getrefcount(tensor) > SOLE_TENSOR or getrefcount(tensor._array) > SOLE_ARRAY:
+                return False
+        return getrefcount(self.buffer) <= SOLE_BUFFER + len(self._tensors) + self.guests
 
 
 def pack(variables: Sequence[Variable]) -> Pack | None:
@@ -99,20 +96,17 @@ def packs_of(variables: Iterable[Variable]) -> list[Pack]:
     return list({id(each._pack): each._pack for each in variables if each._pack is not None}.values())
 
 
-def _sole_count() -> int:
-    """What `getrefcount` says of a buffer beyond its variables where nobody else holds on: it differs by version."""
+def _sole_counts() -> tuple[int, int, int]:
+    """What `getrefcount` says in `_is_sole_owner` where nobody else holds on: it differs between Python versions."""
+    variable = Variable(np.zeros(1))
+    alone = Pack([variable])
 
-    class Holder:
-        __slots__ = ("buffer",)
+    def look(self: Pack) -> tuple[int, int, int]:
+        for tensor in self._tensors:
+            counts = getrefcount(tensor), getrefcount(tensor._array)
+        return *counts, getrefcount(self.buffer) - len(self._tensors)
 
-        buffer: Any
-
-        def look(self) -> int:
-            return getrefcount(self.buffer)
-
-    holder = Holder()
-    holder.buffer = np.zeros(1)
-    return holder.look()
+    return look(alone)
 
 
-SOLE_BUFFER = _sole_count()
+SOLE_TENSOR, SOLE_ARRAY, SOLE_BUFFER = _sole_counts()

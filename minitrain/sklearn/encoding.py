@@ -195,11 +195,8 @@ def weighted_quantiles(values: Array, weight: Array, levels: Array) -> Array:
 
 
 def _ranked(values: Array, knots: Array) -> Array:
-    """Where numbers lie between quantiles, from -WIDTH to WIDTH. In their order, each is found from the one before."""
-    order = np.argsort(values)
-    found = np.empty(len(values))
-    found[order] = np.interp(values[order], knots, np.linspace(-WIDTH, WIDTH, len(knots)))
-    return found
+    """Where numbers lie between quantiles, from -WIDTH to WIDTH."""
+    return np.interp(values, knots, np.linspace(-WIDTH, WIDTH, len(knots)))
 
 
 QUARTILES, PERCENTILES = 1.3489795, 4.6526957  # how far apart they are for a normal number of deviation 1
@@ -496,13 +493,16 @@ class TableEncoder(TransformerMixin, BaseEstimator):
 
     def _scaled(self, numbers: Array) -> Array:
         """Numbers of mean 0, that for what is missing, and a column that says where: (n, p) -> (n, p + m)"""
-        moved = np.empty_like(numbers)
+        count, ranked = numbers.shape[1], [place for place, knots in enumerate(self.knots_) if len(knots)]
+        width = count + len(ranked) + int(self.has_missing_.sum())
+        encoded = np.empty((len(numbers), width), numbers.dtype)
+        moved = encoded[:, :count]
         statistics = np.stack([self.median_, self.scale_, self.mean_, self.deviation_])
         limits, sizes = np.finfo(numbers.dtype), np.abs(statistics)
         fit = sizes[1::2].min(initial=1.0) > limits.tiny and sizes.max(initial=0.0) < limits.max / 4
         kind = numbers.dtype if fit else np.float64  # float32 takes half the time, and has few exponents
         median, scale, mean, deviation = statistics.astype(kind)
-        rows = max(1, BLOCK // max(1, numbers.shape[1]))
+        rows = max(1, BLOCK // max(1, count))
         for start in range(0, len(numbers), rows):  # blocks that stay in the cache
             at = slice(start, start + rows)
             part = self._clipped(numbers[at].astype(kind), median, scale)
@@ -511,11 +511,10 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             moved[at] = part
         missing = np.isnan(numbers)
         np.copyto(moved, 0.0, where=missing)
-        ranks = [_ranked(numbers[:, place], knots) for place, knots in enumerate(self.knots_) if len(knots)]
-        if not ranks and not self.has_missing_.any():
-            return moved
-        parts = [moved, *(np.nan_to_num(each) for each in ranks), missing[:, self.has_missing_]]
-        return np.column_stack(parts).astype(numbers.dtype, copy=False)
+        for place, column in enumerate(ranked, count):
+            encoded[:, place] = np.nan_to_num(_ranked(numbers[:, column], self.knots_[column]))
+        encoded[:, count + len(ranked) :] = missing[:, self.has_missing_]
+        return encoded
 
     def _clipped(self, numbers: Array, median: Any, scale: Any) -> Array:
         """Numbers in robust deviations from their median, the stray ones drawn in. Changes `numbers`."""

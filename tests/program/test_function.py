@@ -514,6 +514,28 @@ def test_an_input_signature_makes_tensors_of_what_is_given():
         scaled(np.ones((2, 2)))
 
 
+def test_a_concrete_function_takes_the_tensors_of_one_signature_and_has_the_rest_bound():
+    @mt.function
+    def scaled(pair, factor=2.0, *, name=None):
+        return {"sum": (pair[0] + pair[1]) * factor, "name": name}
+
+    spec = mt.TensorSpec([None], "float32")
+    found = scaled.get_concrete_function((spec, spec), 3.0, name="mine")
+    for rows in (1, 1, 1, 4):
+        one = np.ones(rows, "float32")
+        for given in (found((one, one)), found(pair=(one, one))):
+            assert given["name"] == "mine"
+            np.testing.assert_array_equal(given["sum"], 6 * one)
+    with pytest.raises(TypeError, match="float32"):
+        found((mt.ones(2, "float64"), mt.ones(2, "float64")))
+    with pytest.raises(ValueError, match="shape"):
+        scaled.get_concrete_function([np.ones(2, "f"), mt.ones(2)])([np.ones(3, "f"), np.ones(2, "f")])
+    with pytest.raises(TypeError, match="factors"):
+        scaled.get_concrete_function((spec, spec), factors=3.0)
+    signed = mt.function(lambda x: x * 2, input_signature=[spec])
+    np.testing.assert_array_equal(signed.get_concrete_function()([1, 2]), np.array([2, 4], "float32"))
+
+
 def test_functions_run_as_python_while_config_says_so():
     seen = []
 

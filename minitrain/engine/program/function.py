@@ -24,6 +24,7 @@ from minitrain.engine.program.passage import Passage, is_marked
 from minitrain.engine.program.program import Program
 from minitrain.engine.program.record import CannotReplay
 from minitrain.engine.program.trace import Kept, Trace
+from minitrain.engine.spec import TensorSpec
 from minitrain.engine.tensor import Tensor, TensorLike
 from minitrain.engine.trail import STATE, Trail
 from minitrain.engine.variable import Variable
@@ -130,6 +131,32 @@ class Function:
                 f"received {len(args)}{named}."
             )
         return tuple([_as_specs(spec, each) for spec, each in zip(specs, args, strict=True)])
+
+    def get_concrete_function(self, *args: Any, **kwargs: Any) -> Function:
+        """The function for one signature: it takes the Tensors alone, and all other arguments are bound as they are.
+
+        The arguments are TensorSpecs, or Tensors and arrays of the shapes and dtypes that will come; none where there
+        is an `input_signature`. Raises TypeError where they are not those of the function.
+        """
+        if self.input_signature is not None and not (args or kwargs):
+            return Function(self.python_function, self.input_signature)
+        bound = inspect.signature(self.python_function).bind(*args, **kwargs)
+        bound.apply_defaults()
+        given = {name: nest.map_structure(_as_asked, value) for name, value in bound.arguments.items()}
+        specs = {
+            name: value
+            for name, value in given.items()
+            if any(isinstance(each, TensorSpec) for each in nest.flatten(value))
+        }
+
+        @functools.wraps(self.python_function)
+        def concrete(*tensors: Any) -> Any:
+            arguments = inspect.BoundArguments(bound.signature, given | dict(zip(specs, tensors, strict=True)))
+            return self.python_function(*arguments.args, **arguments.kwargs)
+
+        names = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in specs]
+        concrete.__signature__ = inspect.Signature(names)  # type: ignore[attr-defined]
+        return Function(concrete, list(specs.values()))
 
     def _recorded(self, trace: Trace, leaves: Sequence[Any], inputs: list[Any], args: Any, kwargs: Any) -> Any:
         """Call the Python function and record it."""
@@ -248,6 +275,11 @@ def _signature(leaves: Sequence[Any]) -> tuple[list[Any], list[Any], list[Any]]:
             kept.append(each)  # so that its id stays its own
             key.append((kind, id(each)))
     return inputs, key, kept
+
+
+def _as_asked(value: Any) -> Any:
+    """The TensorSpec of an array or a Tensor; anything else as it is."""
+    return TensorSpec.from_tensor(value) if _is_input(value) else value
 
 
 def _as_specs(spec: Any, value: Any) -> Any:

@@ -523,9 +523,9 @@ def test_a_concrete_function_takes_the_tensors_of_one_signature_and_has_the_rest
     found = scaled.get_concrete_function((spec, spec), 3.0, name="mine")
     for rows in (1, 1, 1, 4):
         one = np.ones(rows, "float32")
-        for given in (found((one, one)), found(pair=(one, one))):
-            assert given["name"] == "mine"
-            np.testing.assert_array_equal(given["sum"], 6 * one)
+        for outputs in (found((one, one)), found(pair=(one, one))):
+            assert outputs["name"] == "mine"
+            np.testing.assert_array_equal(outputs["sum"], 6 * one)
     with pytest.raises(TypeError, match="float32"):
         found((mt.ones(2, "float64"), mt.ones(2, "float64")))
     with pytest.raises(ValueError, match="shape"):

@@ -10,6 +10,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -22,11 +23,23 @@ from minitrain import nn
 from minitrain.engine.convert import as_tensor
 from minitrain.errors import DTypeError, InvalidArgumentError, NonFiniteError
 from minitrain.losses.base import Loss, matched, reduce_weighted
-from minitrain.losses.classification import SparseCategoricalCrossentropy, sparse_categorical_crossentropy
+from minitrain.losses.classification import (
+    CategoricalCrossentropy,
+    CategoricalFocalCrossentropy,
+    CategoricalGeneralizedCrossEntropy,
+    CategoricalHinge,
+    KLDivergence,
+    SparseCategoricalCrossentropy,
+    categorical_crossentropy,
+    sparse_categorical_crossentropy,
+)
+from minitrain.losses.regression import MeanAbsolutePercentageError, MeanSquaredLogarithmicError, Poisson
+from minitrain.nest import flatten
 from minitrain.ops.elementwise import log, maximum, square
 from minitrain.ops.neural import mean_squared_error, sum_of_squares
 from minitrain.ops.random import Generator, get_global_generator
 from minitrain.ops.reduction import reduce_sum
+from minitrain.ops.shaping import stack
 from minitrain.sklearn.encoding import (
     TableEncoder,
     is_frame,
@@ -43,6 +56,7 @@ Array = Any
 FITTING = threading.RLock()  # there is one global stream: threads that fit take turns
 ROWS = 4096  # that are predicted at once
 SEEDS = 2**31 - 1
+FEW = 10  # rows
 
 
 @contextmanager
@@ -87,6 +101,23 @@ def binary_log_loss(y_true: Any, y_pred: Any) -> Any:
     return reduce_sum(nn.sigmoid_cross_entropy_with_logits(t, logits), -1)
 
 
+class OfPairs(Loss):
+    """A loss that compares classes with one another, of the two classes behind one probability: (n, o), (n, o) -> (n,)
+
+    `function`: of one-hot labels, or with `is_sparse` of class numbers, and probabilities (..., 2).
+    """
+
+    def __init__(self, function: Loss) -> None:
+        super().__init__(name=function.name)
+        self.function = function
+        self.is_sparse = isinstance(function, SparseCategoricalCrossentropy)
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        t, p = matched(y_true, y_pred)
+        labels = t if self.is_sparse else stack([1.0 - t, t], -1)
+        return reduce_sum(self.function.call(labels, stack([1.0 - p, p], -1)), -1)
+
+
 class Criterion(Loss):
     """The mean of a loss over the weights of the rows, plus alpha / 2 * sum(kernel ** 2) over the same weights.
 
@@ -128,10 +159,23 @@ def compile_with(model: Any, optimizer: Any, criterion: Criterion, metrics: Any)
     """Compile for a criterion, in whose place a file of the model names the plain loss, or none for logits."""
     model.compile(optimizer, criterion, weighted_metrics=metrics)
     plain = PLAIN.get(criterion.function, criterion.function)
-    model._compile_config["loss"] = plain if criterion.link is None else None
+    is_plain = criterion.link is None and not isinstance(plain, OfPairs)
+    model._compile_config["loss"] = plain if is_plain else None
 
 
 # ------------------------------------------------------------------------------------------------------------ estimator
+
+
+@contextmanager
+def unchanged_if_refused(estimator: Any) -> Iterator[None]:
+    """A `fit` that raises within this `with` block leaves the estimator as it was."""
+    before = dict(vars(estimator))
+    try:
+        yield
+    except Exception:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise
 
 
 class NetworkEstimator(BaseEstimator):
@@ -171,7 +215,8 @@ class NetworkEstimator(BaseEstimator):
         if is_frame(X):
             need_no_dates(X)
         X = unmasked(X)  # noqa: N806
-        allows_nan = self.encoding is not None and not is_sparse(X)
+        encoder = None if reset else getattr(self, "encoder_", None)
+        allows_nan = self.encoding is not None and not is_sparse(X) and not getattr(encoder, "is_sparse_", False)
         try:
             return validate_data(
                 self,
@@ -183,15 +228,21 @@ class NetworkEstimator(BaseEstimator):
                 allow_nd=self._allows_nd,
             )
         except (TypeError, ValueError) as error:
-            if "contains NaN" in str(error) and not is_sparse(X):
-                raise NonFiniteError("Input X contains NaN: fill or drop it, or ask for encoding='auto'.") from error
+            if "contains NaN" in str(error):
+                way = "ask for encoding='auto' and give a dense matrix" if is_sparse(X) else "ask for encoding='auto'"
+                raise NonFiniteError(f"Input X contains NaN: fill or drop it, or {way}.") from error
             of_frames = ("Cannot cast",) if is_frame(X) else ()
             if not str(error).startswith(("could not convert string", "float() argument", *of_frames)):
                 raise
-            kinds = ("category", "date")
-            text = [name for name in X.columns if read_column(X[name], name)[0] in kinds] if is_frame(X) else "X"
+            if "'NAType'" in str(error):
+                raise NonFiniteError(
+                    "Input X contains missing values: fill them, or ask for encoding='auto'."
+                ) from error
+            strange = ("category", "date", "duration")
+            text = [name for name in X.columns if read_column(X[name], name)[0] in strange] if is_frame(X) else []
             raise DTypeError(
-                f"{error}: {text} holds text or dates, which are encoded in DataFrames and with encoding='auto'."
+                f"{_shortened(error)}: {text or 'X'} holds text or dates, which are encoded in "
+                "DataFrames and with encoding='auto'."
             ) from error
 
     def _begin(
@@ -208,7 +259,7 @@ class NetworkEstimator(BaseEstimator):
         X, y, weight = self._checked(X, y, sample_weight, is_first)  # noqa: N806
         rng = check_random_state(self.random_state)
         if is_first:
-            self._learn_inputs(X, weight)
+            self._learn_inputs(X, weight, is_stream=is_partial)
         matrix = self._matrix(X)
         self._meet_targets(y, weight, classes, is_first=is_first, is_partial=is_partial)
         if getattr(self, "class_weight", None) is not None:
@@ -231,11 +282,13 @@ class NetworkEstimator(BaseEstimator):
             return None
         return TableEncoder() if isinstance(self.encoding, str) else clone(self.encoding)
 
-    def _learn_inputs(self, X: Any, weight: Array | None) -> None:  # noqa: N803
-        """Fit a new encoder on a checked table."""
+    def _learn_inputs(self, X: Any, weight: Array | None, *, is_stream: bool = False) -> None:  # noqa: N803
+        """Fit a new encoder on a checked table, or on the first rows of a stream."""
         self.encoder_ = self._new_encoder()
         if self.encoder_ is not None:
             takes_weights = isinstance(self.encoder_, TableEncoder)
+            if takes_weights and is_stream and X.shape[0] < FEW:
+                self.encoder_.set_params(clip=None)  # they do not tell what is far from the others
             self.encoder_.fit(X, **({"sample_weight": weight} if takes_weights else {}))
 
     def _matrix(self, X: Any) -> Any:  # noqa: N803
@@ -276,6 +329,12 @@ def checked_encoding(encoding: Any) -> None:
         raise InvalidArgumentError(f"`encoding` must be 'auto', None or a transformer, received {encoding!r}.")
 
 
+def _shortened(error: Exception) -> str:
+    """What an error says, without the middle of a long value."""
+    said = str(error)
+    return said if len(said) <= 200 else f"{said[:100]} ... {said[-100:]}"
+
+
 # -------------------------------------------------------------------------------------------------------------- targets
 
 
@@ -285,6 +344,11 @@ def _as_array(y: Any) -> Any:
     missing = np.ma.getmaskarray(y) if np.ma.isMaskedArray(y) else np.zeros(1, bool)
     if isinstance(y, np.ndarray) and y.dtype == object:
         missing = np.array([type(each).__name__ in ("NAType", "NaTType") for each in y.flat]).reshape(y.shape)
+    elif isinstance(y, np.ndarray) and y.dtype.kind in "mM":
+        missing = np.isnat(y)
+    elif isinstance(y, (list, tuple)):  # NumPy would make text of a NaN beside text
+        is_text = any(isinstance(each, str) for each in y)
+        missing = np.array([each is None or (is_text and each != each) for each in y], bool)
     if missing.any():
         raise NonFiniteError(f"`y` is missing in row {np.argwhere(missing)[0][0]}. Drop the rows that have none.")
     return y
@@ -296,27 +360,30 @@ class NumberTargets(RegressorMixin):
     target_scaling: bool
 
     def _checked_targets(self, y: Any) -> Array:
+        y = _as_array(y)
+        if getattr(getattr(y, "dtype", None), "kind", "") in tuple("mM"):
+            raise DTypeError("`y` must hold numbers, received dates or durations: count in a unit of your own.")
         try:
-            y = check_array(_as_array(y), ensure_2d=False, dtype="numeric", input_name="y", estimator=self)
+            y = check_array(y, ensure_2d=False, dtype="numeric", input_name="y", estimator=self)
         except (TypeError, ValueError) as error:
             if not str(error).startswith(("could not convert string", "float() argument", "dtype='numeric' is not")):
                 raise
-            raise DTypeError(f"`y` must hold numbers ({error}). Labels are for classifiers.") from error
+            raise DTypeError(f"`y` must hold numbers ({_shortened(error)}). Labels are for classifiers.") from error
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         return y.astype(np.float64, copy=False)
 
-    def _learn_targets(self, y: Array, weight: Array | None) -> None:
-        """Learn centre and scale, weighted. Poisson's targets must stay positive, and are only divided."""
+    def _learn_targets(self, y: Array, weight: Array | None, way: str = "centre") -> None:
+        """Learn centre and scale, weighted. `way`: of `scaling_for` the loss."""
         columns = y.reshape(len(y), -1)
         self.n_outputs_ = columns.shape[1]
         self._is_vector = y.ndim == 1
         centre, scale = np.zeros(self.n_outputs_), np.ones(self.n_outputs_)
-        if self.target_scaling:
+        if self.target_scaling and way != "none":
             with np.errstate(over="ignore", invalid="ignore"):
                 mean = np.average(columns, axis=0, weights=weight)
-                if self._needs_positive_targets():
-                    scale = mean
+                if way == "divide":
+                    scale = np.average(np.abs(columns), axis=0, weights=weight)
                 else:
                     centre, scale = mean, np.sqrt(np.average((columns - mean) ** 2, axis=0, weights=weight))
             if not np.isfinite(scale).all():
@@ -326,9 +393,6 @@ class NumberTargets(RegressorMixin):
             constant = ~(scale > 1e-12 * np.maximum(np.abs(mean), np.finfo(np.float64).tiny))  # rounding, not spread
             scale = np.where(constant, 1.0, scale)
         self.target_centre_, self.target_scale_ = centre, scale
-
-    def _needs_positive_targets(self) -> bool:
-        return False
 
     def _encoded_targets(self, y: Array, dtype: Any) -> Array:
         columns = y.reshape(len(y), -1)
@@ -450,6 +514,11 @@ class LabelTargets(ClassifierMixin):
                 raise InvalidArgumentError(
                     f"The classes {strange} are in `class_weight`, and not among {self.classes_.tolist()}."
                 )
+            wrong = {name: each for name, each in given.items() if not _is_factor(each)}
+            if wrong or not any(given.get(each, 1.0) for each in self.classes_.tolist()):
+                raise InvalidArgumentError(
+                    f"`class_weight` must map labels to numbers of 0 or more, not all of them 0, received {given}."
+                )
             factors = np.array([float(given.get(each, 1.0)) for each in self.classes_.tolist()])
         return rows * factors[numbers]
 
@@ -483,12 +552,58 @@ class LabelTargets(ClassifierMixin):
         return tags
 
 
-def label_loss(given: Any, kind: str) -> tuple[Any, bool]:
-    """A loss of labels, and whether it wants those of several classes one-hot."""
+BETWEEN_CLASSES = (
+    CategoricalCrossentropy,
+    CategoricalFocalCrossentropy,
+    CategoricalGeneralizedCrossEntropy,
+    CategoricalHinge,
+    KLDivergence,
+    SparseCategoricalCrossentropy,
+)
+
+
+def label_loss(given: Any, kind: str, metrics: Any = None) -> tuple[Any, bool]:
+    """A loss of labels, and whether it wants those of several classes one-hot, as most `metrics` do."""
     if given is None or (isinstance(given, str) and given == "log_loss"):
-        return sparse_categorical_crossentropy if kind == "multiclass" else binary_log_loss, False
+        if kind != "multiclass":
+            return binary_log_loss, False
+        one_hot = not all(_takes_numbers(each) for each in flatten(metrics))
+        return categorical_crossentropy if one_hot else sparse_categorical_crossentropy, one_hot
     found = as_loss(given)
-    return found, kind == "multiclass" and not isinstance(found, SparseCategoricalCrossentropy)
+    if kind == "multiclass":
+        return found, not isinstance(found, SparseCategoricalCrossentropy)
+    return OfPairs(found) if isinstance(found, BETWEEN_CLASSES) else found, False
+
+
+def _takes_numbers(metric: Any) -> bool:
+    """Whether a metric, or None, takes the numbers of classes."""
+    name = metric if isinstance(metric, str) else getattr(metric, "__name__", type(metric).__name__)
+    return metric is None or name.lower() in ("acc", "accuracy", "crossentropy", "ce") or "sparse" in name.lower()
+
+
+def _is_factor(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and 0 <= value < np.inf
+
+
+def scaling_for(loss: Any) -> str:
+    """What may be done to the targets of a loss of numbers: "centre" and divide, "divide" alone, or "none".
+
+    Counts must stay positive, relative errors are those of the targets' own zero, logarithms those of their own unit.
+    """
+    if isinstance(loss, MeanSquaredLogarithmicError):
+        return "none"
+    return "divide" if is_of_counts(loss) or isinstance(loss, MeanAbsolutePercentageError) else "centre"
+
+
+def is_of_counts(loss: Any) -> bool:
+    """Whether a loss compares counts with the positive rates behind them."""
+    return loss is half_poisson_deviance or isinstance(loss, Poisson)
+
+
+def need_counts(loss: Any, y: Array) -> None:
+    """Raise ValueError for negative targets of a loss of counts."""
+    if is_of_counts(loss) and (y < 0).any():
+        raise ValueError(f"Some value(s) of y are negative, and the loss is poisson: the smallest is {y.min()}.")
 
 
 def number_loss(given: Any) -> Any:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,7 @@ KIND_WORDS = {
     "boolean": "booleans",
     "category": "categories or text",
     "date": "dates",
+    "duration": "durations",
     "empty": "nothing but missing values",
 }
 
@@ -61,6 +63,8 @@ def need_table(x: Any) -> None:
     """Raise DTypeError for what can be neither a table nor a matrix, though it holds columns or rows."""
     if getattr(getattr(x, "dtype", None), "names", None):
         raise DTypeError("Expected a DataFrame or a matrix, received an array of records: give `pandas.DataFrame(X)`.")
+    if getattr(getattr(x, "dtype", None), "kind", "") in tuple("mM"):
+        raise DTypeError("Expected a matrix of numbers, received one of dates: give a DataFrame, or count from a day.")
     if isinstance(x, (dict, set, str, bytes, Iterator)) and not is_sparse(x):  # one kind is a dict
         raise DTypeError(f"Expected a DataFrame or a matrix, received a {type(x).__name__}.")
 
@@ -96,7 +100,8 @@ def _holds_only(values: Iterable[Any], kinds: tuple[type, ...]) -> bool:
 def read_column(series: Any, name: Any) -> tuple[str, Array]:
     """The kind of a column and its values (n,): floats with NaN for what is missing, or objects with None for it.
 
-    The kind is "number", "boolean" (0.0 and 1.0), "date" (seconds since 1970), "category", or "empty".
+    The kind is "number", "boolean" (0.0 and 1.0), "date" (seconds since 1970), "duration" (seconds), "category", or
+    "empty".
     """
     said = str(series.dtype)
     if said.startswith("period["):
@@ -116,7 +121,7 @@ def read_column(series: Any, name: Any) -> tuple[str, Array]:
     if kind == "M":
         return "date", _seconds(values)
     if kind == "m":
-        return "number", np.where(np.isnat(values), np.nan, values / np.timedelta64(1, "s"))
+        return "duration", np.where(np.isnat(values), np.nan, values / np.timedelta64(1, "s"))
     if kind == "b":
         return "boolean", values.astype(np.float64)
     if kind in "iuf":
@@ -134,6 +139,9 @@ def _read_objects(values: Array, name: Any) -> tuple[str, Array]:
         return "boolean", np.array([np.nan if each is None else float(each) for each in values])
     if _holds_only(present, (datetime.date, np.datetime64, datetime.time)):
         return "date", _seconds(np.array([_moment(each) for each in values], "M8[us]"))
+    if _holds_only(present, (datetime.timedelta, np.timedelta64)):
+        lengths = [np.timedelta64("NaT" if each is None else each) / np.timedelta64(1, "s") for each in values]
+        return "duration", np.array(lengths)
     if not _holds_only(present, (Hashable,)):
         raise _nested(name, next(type(each).__name__ for each in present if not isinstance(each, Hashable)))
     if not _holds_only(present, (str, bytes)):
@@ -278,7 +286,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     row; None for no ranks.
 
     `columns_` says what was learned of each column; `n_unknown_` counts, by column, the values met by `transform` that
-    `fit` had not seen: these get zeros, or the vector of unknown levels. Sparse matrices pass untouched.
+    `fit` had not seen: these get zeros, or the vector of unknown levels. After a `fit` on a sparse matrix all pass
+    untouched.
 
     >>> encoder = TableEncoder().fit([[1.0], [2.0], [3.0], [np.nan]])
     >>> encoder.transform([[2.0], [np.nan]]).tolist()
@@ -295,6 +304,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
 
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> TableEncoder:  # noqa: N803
         """Learn the columns: kinds, quantiles, means, deviations, levels."""
+        self._check_parameters()
         X = self._validated(X, reset=True)  # noqa: N806
         self.n_unknown_: dict[Any, int] = {}
         self.columns_: list[Column] | None = None
@@ -319,10 +329,10 @@ class TableEncoder(TransformerMixin, BaseEstimator):
 
     def encoded(self, X: Any) -> Array:  # noqa: N803
         """What `transform` gives for a table that an estimator has checked already, as it checks them."""
-        if self.is_sparse_ or is_sparse(X):
+        if self.is_sparse_:
             return X
         if not is_frame(X):
-            return self._scaled(X)
+            return self._scaled(X.toarray() if is_sparse(X) else X)
         if self.columns_ is None:
             X = np.column_stack([_number_column(X[name], name) for name in X.columns])  # noqa: N806
             return self._scaled(X)
@@ -342,6 +352,15 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         return np.asarray(self._names, dtype=object)
 
     # ------------------------------------------------------------------------------------------------------- checks
+
+    def _check_parameters(self) -> None:
+        for name in ("max_one_hot", "knots"):
+            value = getattr(self, name)
+            is_count = isinstance(value, Integral) and not isinstance(value, bool) and value >= 0
+            if not (is_count or (value is None and name == "knots")):
+                raise InvalidArgumentError(f"`{name}` must be an integer of 0 or more, received {value!r}.")
+        if self.clip is not None and not (isinstance(self.clip, Real) and 0 < self.clip < np.inf):
+            raise InvalidArgumentError(f"`clip` must be a positive number or None, received {self.clip!r}.")
 
     def _validated(self, X: Any, reset: bool) -> Any:  # noqa: N803
         if not reset:
@@ -408,7 +427,9 @@ class TableEncoder(TransformerMixin, BaseEstimator):
                 column.is_embedded = self.embed and len(column.levels) > self.max_one_hot
                 if column.is_embedded:
                     self.embedded_sizes_.append(len(column.levels) + 1)
-            elif not np.isnan(seen).all():
+            elif np.isnan(seen).all():
+                column.kind = "empty"  # whatever its dtype: nothing can be learned about what may come
+            else:
                 column.low, column.high = float(np.nanmin(seen)), float(np.nanmax(seen))
             self.columns_.append(column)
         return self._split(table)[0]
@@ -419,6 +440,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         self.mean_, self.deviation_ = np.zeros(count), np.ones(count)  # of the clipped numbers
         self.knots_ = [np.empty(0)] * count
         self.has_missing_ = np.zeros(count, bool)
+        self.is_empty_ = np.zeros(count, bool)  # where nothing but missing values was seen
         typical = np.full((count, len(MIDDLES)), np.nan)
         for place in range(count):
             if place % LINE == 0:  # memory is fetched a line at a time
@@ -429,6 +451,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
                 self.has_missing_[place] = True
                 column, its_weight = column[~missing], weight[~missing]
                 if not len(column):
+                    self.is_empty_[place] = True
                     continue
             parts = self._parts(its_weight.sum(), count)
             ranks = np.linspace(0.0, 1.0, parts + 1) if parts > 1 else np.empty(0)
@@ -510,6 +533,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             part /= deviation
             moved[at] = part
         missing = np.isnan(numbers)
+        if self.is_empty_.any():
+            missing |= self.is_empty_
         np.copyto(moved, 0.0, where=missing)
         for place, column in enumerate(ranked, count):
             encoded[:, place] = np.nan_to_num(_ranked(numbers[:, column], self.knots_[column]))
@@ -562,8 +587,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
 
 def _number_column(series: Any, name: Any) -> Array:
     kind, values = read_column(series, name)
-    if kind == "category":
-        raise DTypeError(f"Column {name!r} holds categories or text; the model was fitted on a matrix of numbers.")
+    if kind in ("category", "date", "duration"):
+        raise DTypeError(f"Column {name!r} holds {KIND_WORDS[kind]}; the model was fitted on a matrix of numbers.")
     return values
 
 

@@ -15,6 +15,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, Reg
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import check_cv
 from sklearn.utils import _safe_indexing, check_random_state, get_tags, indexable
+from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import _check_sample_weight, _num_samples, check_is_fitted
 
 from minitrain.errors import InvalidArgumentError
@@ -97,9 +98,16 @@ def cross_val_fit(
     >>> len(found["estimator"]), found["test_score"].shape
     (3, (3,))
     """
+    if y is None:
+        raise ValueError("cross_val_fit requires y to be passed, but the target y is None.")
+    if not (scoring is None or isinstance(scoring, str) or callable(scoring)):
+        raise InvalidArgumentError(f"`scoring` must be a name, a function or None, received {scoring!r}: give one.")
     X, y, groups = indexable(X, y, groups)  # noqa: N806
     splits = list(check_cv(cv, y, classifier=is_classifier(estimator)).split(X, y, groups))
-    weights = None if sample_weight is None else np.asarray(sample_weight)
+    weights = None
+    if sample_weight is not None:
+        rows = np.empty((_num_samples(X), 0))
+        weights = _check_sample_weight(sample_weight, rows, dtype=np.float64, ensure_non_negative=True)
     made = [clone(estimator) for _ in splits]
     parts = [_part(X, y, weights, train) for train, _ in splits]
     fit_together(made, parts)
@@ -138,8 +146,8 @@ class Ensemble(MetaEstimatorMixin, BaseEstimator):
         if y is None:
             raise ValueError(f"This {type(self).__name__} estimator requires y to be passed, but the target y is None.")
         rng = check_random_state(self.random_state)
-        self.estimators_ = [clone(self._base()) for _ in range(self.n_models)]
-        for each in self.estimators_:
+        made = [clone(self._base()) for _ in range(self.n_models)]
+        for each in made:
             names = [name for name in sorted(each.get_params()) if name.split("__")[-1] == "random_state"]
             each.set_params(**{name: int(rng.randint(SEEDS)) for name in names})  # of a pipeline's steps too
         data = [(X, y, sample_weight)] * self.n_models
@@ -149,8 +157,9 @@ class Ensemble(MetaEstimatorMixin, BaseEstimator):
             weight = None
             if sample_weight is not None:
                 weight = _check_sample_weight(sample_weight, np.empty((rows, 0)), ensure_non_negative=True)
-            data = [_part(X, y, weight, rng.randint(rows, size=rows)) for _ in self.estimators_]
-        fit_together(self.estimators_, data)
+            data = [_part(X, y, weight, rng.randint(rows, size=rows)) for _ in made]
+        fit_together(made, data)
+        self.estimators_ = made
         return self
 
     def _base(self) -> Any:
@@ -211,6 +220,12 @@ class EnsembleClassifier(ClassifierMixin, Ensemble):
     def _base(self) -> Any:
         return MLPClassifier() if self.estimator is None else self.estimator
 
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:  # noqa: N803
+        """Fit the networks on a table X (n, columns) and labels y; `sample_weight`: (n,)."""
+        super().fit(X, y, sample_weight)
+        self._is_multilabel = type_of_target(y) == "multilabel-indicator"
+        return self
+
     @property
     def classes_(self) -> Array:
         """The labels, of all networks: one may have seen no row of a class."""
@@ -240,6 +255,6 @@ class EnsembleClassifier(ClassifierMixin, Ensemble):
     def predict(self, X: Any) -> Array:  # noqa: N803
         """The labels with the highest mean probability: (n,), or 0 and 1 (n, l) for several labels."""
         proba = self.predict_proba(X)
-        if getattr(self.estimators_[0], "_label_kind", "") == "multilabel":
+        if self._is_multilabel:
             return (proba > 0.5).astype(np.int64)
         return self.classes_[proba.argmax(1)]

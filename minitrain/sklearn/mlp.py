@@ -41,9 +41,13 @@ from minitrain.sklearn.base import (
     NumberTargets,
     checked_encoding,
     compile_with,
+    is_of_counts,
     label_loss,
+    need_counts,
     number_loss,
     own_stream,
+    scaling_for,
+    unchanged_if_refused,
     warn_unless,
 )
 from minitrain.sklearn.encoding import Embedded, is_sparse
@@ -233,12 +237,20 @@ class MultilayerPerceptron(NetworkEstimator):
                 f"`learning_rate` must be one of {known} or a schedule, received {self.learning_rate!r}. The number is "
                 "`learning_rate_init`."
             )
-        for name in ("shuffle", "warm_start", "nesterovs_momentum", "early_stopping"):
-            value = getattr(self, name)
+        for name in ("shuffle", "warm_start", "nesterovs_momentum", "early_stopping", "target_scaling"):
+            value = getattr(self, name, True)
             if not isinstance(value, (bool, np.bool_)):  # "false" would be true
                 raise InvalidArgumentError(f"`{name}` must be True or False, received {value!r}.")
         if not isinstance(self.verbose, (bool, np.bool_, Integral)):
             raise InvalidArgumentError(f"`verbose` must be True, False or an integer, received {self.verbose!r}.")
+        if self.weight_decay is not None and not (
+            isinstance(self.weight_decay, Real) and 0 <= self.weight_decay < np.inf
+        ):
+            raise InvalidArgumentError(
+                f"`weight_decay` must be a number of 0 or more, or None, received {self.weight_decay!r}."
+            )
+        if not isinstance(self.solver, (str, Optimizer)):
+            raise InvalidArgumentError(f"`solver` must be a name or an Optimizer, received {self.solver!r}.")
         if self._is_lbfgs() and self._dropouts():
             raise InvalidArgumentError("The solver 'lbfgs' takes no dropout: use 'adam'.")
         checked_encoding(self.encoding)
@@ -259,7 +271,8 @@ class MultilayerPerceptron(NetworkEstimator):
             return []
         units = self._units()
         rates = [self.dropout] * len(units) if isinstance(self.dropout, Real) else list(self.dropout)
-        if len(rates) != len(units):
+        are_rates = all(isinstance(each, Real) and 0 <= each < 1 for each in rates)
+        if len(rates) != len(units) or not are_rates:
             raise InvalidArgumentError(f"`dropout` must be a rate, or one for each hidden layer, not {self.dropout!r}.")
         return [float(each) for each in rates]
 
@@ -392,11 +405,12 @@ class MultilayerPerceptron(NetworkEstimator):
         is_partial: bool = False,
         classes: Any = None,
     ) -> Any:
-        descent = self._ready(X, y, sample_weight, validation_data, is_partial, classes)
-        if descent is not None:
-            descent.run()
-            descent.finish()
-        self._need_finite_weights()
+        with unchanged_if_refused(self):
+            descent = self._ready(X, y, sample_weight, validation_data, is_partial, classes)
+            if descent is not None:
+                descent.run()
+                descent.finish()
+            self._need_finite_weights()
         return self
 
     def _ready(
@@ -531,10 +545,11 @@ class MLPRegressor(NumberPerceptron):
 
     `loss`: "squared_error", "poisson", or any loss of minitrain's. `solver`: also a name of, or an Optimizer.
     `learning_rate`: also a schedule. `metrics`: of the network's outputs, in `history_`. `dropout`: a rate, or one for
-    each hidden layer. `normalization`: "batch" or "layer". `weight_decay`: of the kernels, decoupled. `encoding`:
-    "auto" for a TableEncoder, None for a matrix as it is, or a transformer. `target_scaling`: whether the network sees
-    targets of mean 0 and deviation 1; predictions are in the targets' unit all the same, losses in the network's. `tol`
-    is in the targets' unit, squared for squared errors, where their deviation is above 1.
+    each hidden layer. `normalization`: "batch", of rows whatever their weights, or "layer". `weight_decay`: of the
+    kernels, decoupled. `encoding`: "auto" for a TableEncoder, None for a matrix as it is, or a transformer.
+    `target_scaling`: whether the network sees targets of mean 0 and deviation 1, or for Poisson's loss and relative
+    errors of mean 1 (logarithmic errors see them as they are); predictions are in the targets' unit all the same,
+    losses in the network's. `tol` is in the targets' unit, squared for squared errors, where its deviation is above 1.
 
     float32 trains in float32, all else in float64. `model_` is the network, `encoder_` what turns tables into its
     matrix, `history_` the results of each epoch.
@@ -614,14 +629,11 @@ class MLPRegressor(NumberPerceptron):
         self.target_scaling = target_scaling
 
     def _meet_targets(self, y: Array, weight: Any, classes: Any, *, is_first: bool, is_partial: bool) -> None:
-        if self._needs_positive_targets() and (y < 0).any():
-            raise ValueError(f"Some value(s) of y are negative, and the loss is poisson: the smallest is {y.min()}.")
+        loss = self._loss_function()
+        need_counts(loss, y)
         if is_first:
-            self._learn_targets(y, weight)
-            self.out_activation_ = "exp" if self._needs_positive_targets() else "identity"
-
-    def _needs_positive_targets(self) -> bool:
-        return isinstance(self.loss, str) and self.loss == "poisson"
+            self._learn_targets(y, weight, scaling_for(loss))
+            self.out_activation_ = "exp" if is_of_counts(loss) else "identity"
 
     def _loss_tolerance(self) -> float:
         # `tol` is of losses in the targets' own unit, as in scikit-learn, unless that unit makes them small.
@@ -743,10 +755,10 @@ class MLPClassifier(LabelTargets, MultilayerPerceptron):
             self._need_known_labels(y, all_of_them=self.warm_start and not is_partial)
 
     def _network_targets(self, y: Array) -> Array:
-        return self._encoded_targets(y, self.model_.dtype, label_loss(self.loss, self._label_kind)[1])
+        return self._encoded_targets(y, self.model_.dtype, label_loss(self.loss, self._label_kind, self.metrics)[1])
 
     def _loss_function(self) -> Any:
-        return label_loss(self.loss, self._label_kind)[0]
+        return label_loss(self.loss, self._label_kind, self.metrics)[0]
 
     def _score_of(self, matrix: Any, y: Array, weight: Any) -> float:
         proba = self._outputs_of(matrix)

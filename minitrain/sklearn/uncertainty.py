@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, MetaEstimatorMixin, RegressorMixin, clone
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, RegressorMixin, clone, is_regressor
 from sklearn.model_selection import train_test_split
+from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing, check_array, check_consistent_length, check_random_state, get_tags
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
@@ -110,7 +111,10 @@ class QuantileRegressor(HeadedRegressor):
         self.target_scaling = target_scaling
 
     def _levels(self) -> list[float]:
-        levels = [float(each) for each in np.ravel(self.quantiles)]
+        try:
+            levels = [float(each) for each in np.ravel(self.quantiles)]
+        except (TypeError, ValueError):
+            levels = []
         if not levels or not all(0 < each < 1 for each in levels) or sorted(set(levels)) != levels:
             raise InvalidArgumentError(f"`quantiles` must rise, between 0 and 1, received {self.quantiles!r}.")
         return levels
@@ -243,6 +247,9 @@ class ConformalRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
                 f"`coverage` and `calibration_fraction` must lie between 0 and 1, received {self.coverage!r} and "
                 f"{self.calibration_fraction!r}."
             )
+        base = MLPRegressor() if self.estimator is None else self.estimator
+        if not (hasattr(base, "fit") and hasattr(base, "get_params") and is_regressor(base)):
+            raise InvalidArgumentError(f"`estimator` must be a regressor, received {base!r}.")
         if y is None:
             raise ValueError("This ConformalRegressor estimator requires y to be passed, but the target y is None.")
         X = self._checked(X, reset=True)  # noqa: N806
@@ -250,7 +257,7 @@ class ConformalRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         check_consistent_length(X, y)
         rng = check_random_state(self.random_state)
         train, held = train_test_split(np.arange(len(y)), test_size=self.calibration_fraction, random_state=rng)
-        self.estimator_ = MLPRegressor() if self.estimator is None else clone(self.estimator)
+        self.estimator_ = clone(base)
         if self.estimator_.get_params(deep=False).get("random_state", 0) is None:
             self.estimator_.set_params(random_state=int(rng.randint(SEEDS)))
         self.estimator_.fit(_safe_indexing(X, train), y[train])
@@ -286,13 +293,16 @@ class ConformalRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
 
     def _around(self, X: Any) -> tuple[Array, Array, Any]:  # noqa: N803
         """The ends that errors are counted from, and the unit that they are counted in."""
-        if isinstance(self.estimator_, QuantileRegressor):
-            found = self.estimator_.predict_quantiles(X)
+        last = self.estimator_
+        if isinstance(last, Pipeline):
+            X, last = last[:-1].transform(X) if len(last) > 1 else X, last[-1]  # noqa: N806
+        if isinstance(last, QuantileRegressor):
+            found = last.predict_quantiles(X)
             return found[:, 0], found[:, -1], 1.0
-        if isinstance(self.estimator_, GaussianRegressor):
-            mean, deviation = self.estimator_.predict(X, return_std=True)
+        if isinstance(last, GaussianRegressor):
+            mean, deviation = last.predict(X, return_std=True)
             return mean, mean, deviation
-        mean = self.estimator_.predict(X)
+        mean = last.predict(X)
         return mean, mean, 1.0
 
     def _checked(self, X: Any, reset: bool) -> Any:  # noqa: N803
@@ -312,7 +322,7 @@ class ConformalRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        inner = get_tags(MLPRegressor() if self.estimator is None else self.estimator)
+        inner = get_tags(self.estimator if hasattr(self.estimator, "__sklearn_tags__") else MLPRegressor())
         tags.input_tags.sparse = inner.input_tags.sparse
         tags.input_tags.allow_nan = inner.input_tags.allow_nan
         return tags

@@ -37,8 +37,11 @@ from minitrain.sklearn.base import (
     checked_encoding,
     compile_with,
     label_loss,
+    need_counts,
     number_loss,
     own_stream,
+    scaling_for,
+    unchanged_if_refused,
 )
 from minitrain.sklearn.encoding import TableEncoder, is_sparse
 from minitrain.training.objective import as_loss
@@ -131,6 +134,16 @@ class ModelEstimator(NetworkEstimator):
                 continue
             if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
                 raise InvalidArgumentError(f"`{name}` must be a positive integer, received {value!r}.")
+        for name in ("warm_start", "target_scaling"):
+            value = getattr(self, name, True)
+            if not isinstance(value, (bool, np.bool_)):  # "false" would be true
+                raise InvalidArgumentError(f"`{name}` must be True or False, received {value!r}.")
+        is_optimizer = isinstance(self.optimizer, (str, dict, Configurable)) or callable(self.optimizer)
+        if self.optimizer is not None and not is_optimizer:
+            raise InvalidArgumentError(f"`optimizer` must be a name, a class or an Optimizer, not {self.optimizer!r}.")
+        if self._routed("callbacks__") and self.callbacks is None:
+            unused = next(each for each in self._given if each.startswith("callbacks__"))
+            raise InvalidArgumentError(f"{unused!r} is an argument of `callbacks`, which are not given.")
 
     def _new_encoder(self) -> Any:
         if self.encoding is not None and isinstance(self.encoding, str):
@@ -206,15 +219,20 @@ class ModelEstimator(NetworkEstimator):
         self.n_iter_ = len(self.history_["loss"])
         self._need_finite_weights()
 
-    def _fit(
+    def _fit(self, X: Any, y: Any, sample_weight: Any, validation_data: Any = None, **options: Any) -> Any:  # noqa: N803
+        with unchanged_if_refused(self):
+            self._fit_checked(X, y, sample_weight, validation_data, **options)
+        return self
+
+    def _fit_checked(
         self,
         X: Any,  # noqa: N803
         y: Any,
         sample_weight: Any,
-        validation_data: Any = None,
+        validation_data: Any,
         is_partial: bool = False,
         classes: Any = None,
-    ) -> Any:
+    ) -> None:
         is_first, matrix, y, weight, rng = self._begin(X, y, sample_weight, is_partial, classes)
         seeds = rng.randint(SEEDS, size=2)
         if is_first:
@@ -224,6 +242,7 @@ class ModelEstimator(NetworkEstimator):
             self._need_width()
         if is_first or not is_partial:
             self._compile(self._criterion)
+        self._meet_loss(y, weight, is_first)
         given = self._routed("fit__").get("validation_data") if validation_data is None else validation_data
         validation = self._checked_validation(given)
         if validation is not None:
@@ -231,11 +250,13 @@ class ModelEstimator(NetworkEstimator):
             validation = (x, self._network_targets(t), *([] if w is None else [w]))
         epochs = 1 if is_partial else self.max_iter
         self._train(matrix, self._network_targets(y), weight, validation, epochs, int(seeds[1]))
-        return self
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None, validation_data: Any = None) -> Any:  # noqa: N803
         """Train on X (n, ...) and targets y; `validation_data`: (X, y) or (X, y, sample_weight), for `history_`."""
         return self._fit(X, y, sample_weight, validation_data)
+
+    def _meet_loss(self, y: Array, weight: Any, is_first: bool) -> None:
+        """Called when it is known what is minimised: a model may bring its own loss."""
 
     def _facts(self, matrix: Any) -> dict[str, Any]:
         """What a function that builds a model may ask for: `meta` and `compile_kwargs` are those of SciKeras."""
@@ -301,6 +322,8 @@ def _optimizer(given: Any, options: dict[str, Any]) -> Any:
     """A new optimizer of a name, a class or an instance, with some options set."""
     if isinstance(given, str):
         return optim.get({"class_name": given, "config": options})
+    if isinstance(given, dict):
+        return optim.get({**given, "config": {**given.get("config", {}), **options}})
     if isinstance(given, Configurable):
         return type(given).from_config({**given.get_config(), **options})
     return given(**options)
@@ -367,6 +390,12 @@ class Regressor(NumberTargets, ModelEstimator):
 
     def _criterion(self, given: Any) -> Any:
         return Criterion(number_loss("squared_error" if given is None else given))
+
+    def _meet_loss(self, y: Array, weight: Any, is_first: bool) -> None:
+        loss = self.model_.loss.function
+        need_counts(loss, y)
+        if is_first:
+            self._learn_targets(y, weight, scaling_for(loss))
 
 
 class Classifier(LabelTargets, ModelEstimator):
@@ -503,13 +532,17 @@ class Transformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ModelEstima
 
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Any:  # noqa: N803
         """Train the model to give X (n, columns) back; `y` is not looked at."""
-        return self._fit_inputs(X, sample_weight, is_partial=False)
+        with unchanged_if_refused(self):
+            self._fit_inputs(X, sample_weight, is_partial=False)
+        return self
 
     def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Any:  # noqa: N803
         """One epoch on these rows, going on from the calls before."""
-        return self._fit_inputs(X, sample_weight, is_partial=True)
+        with unchanged_if_refused(self):
+            self._fit_inputs(X, sample_weight, is_partial=True)
+        return self
 
-    def _fit_inputs(self, X: Any, sample_weight: Any, is_partial: bool) -> Any:  # noqa: N803
+    def _fit_inputs(self, X: Any, sample_weight: Any, is_partial: bool) -> None:  # noqa: N803
         self._check_parameters()
         is_first = not hasattr(self, "model_") or not (self.warm_start or is_partial)
         X = self._checked_inputs(X, is_first)  # noqa: N806
@@ -533,7 +566,6 @@ class Transformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ModelEstima
         if is_first or not is_partial:
             self._compile(lambda loss: Criterion(as_loss("mse" if loss is None else loss)))
         self._train(matrix, matrix, weight, None, 1 if is_partial else self.max_iter, int(seeds[1]))
-        return self
 
     def _find_layer(self, matrix: Any) -> None:
         names = [each.name for each in self.model_.layers]

@@ -308,3 +308,43 @@ def test_frames_of_float32_stay_so():
     table = pd.DataFrame({"a": np.arange(5, dtype="float32"), "b": np.ones(5, "float32")})
     assert TableEncoder().fit_transform(table).dtype == np.float32
     assert TableEncoder().set_output(transform="pandas").fit_transform(table).columns.tolist() == ["a", "b"]
+
+
+def test_sparse_tables_are_encoded_as_the_dense_ones_that_were_learned():
+    x = np.random.default_rng(0).normal(size=(40, 3)) * 100 + 500
+    x[3, 1] = np.nan
+    encoder = TableEncoder().fit(x)
+    np.testing.assert_array_equal(encoder.transform(sparse.csr_array(x[4:9])), encoder.transform(x[4:9]))
+    net = MLPRegressor(hidden_layer_sizes=(3,), tol=10.0, random_state=0).fit(x, x[:, 0])
+    np.testing.assert_array_equal(net.predict(sparse.csr_array(x[4:9])), net.predict(x[4:9]))
+    of_sparse = MLPRegressor(tol=1e9).fit(sparse.csr_array(x[4:]), x[4:, 0])
+    with pytest.raises(ValueError, match="NaN"):
+        of_sparse.predict(x[:4])
+
+
+def test_durations_are_no_numbers_and_matrices_hold_no_dates():
+    lengths = pd.to_timedelta(np.arange(40.0), unit="s")
+    for column in (pd.Series(lengths), pd.Series(list(lengths), dtype=object)):
+        table, numbers = pd.DataFrame({"a": column}), pd.DataFrame({"a": np.arange(40.0)})
+        learned = TableEncoder().fit(table)
+        np.testing.assert_allclose(learned.transform(table), TableEncoder().fit_transform(numbers))
+        with pytest.raises(TypeError, match="'a' held durations"):
+            learned.transform(numbers)
+    with pytest.raises(TypeError, match="0 holds dates"):
+        TableEncoder().fit(np.ones((4, 1))).transform(pd.DataFrame({0: pd.to_datetime(["2020-01-01"] * 4)}))
+    with pytest.raises(TypeError, match="dates"):
+        TableEncoder().fit(np.array([["2020-01-01"], ["NaT"]] * 20, "M8[D]"))
+
+
+@pytest.mark.parametrize("as_table", [lambda x: x, lambda x: pd.DataFrame(x, columns=["a", "b"])])
+def test_what_was_never_seen_in_a_column_changes_nothing(as_table):
+    x = np.column_stack([np.arange(40.0), np.full(40, np.nan)])
+    encoder = TableEncoder().fit(as_table(x))
+    filled = np.column_stack([np.arange(40.0), np.full(40, 7.0)])
+    np.testing.assert_array_equal(encoder.transform(as_table(filled)), encoder.transform(as_table(x)))
+
+
+@pytest.mark.parametrize("wrong", [{"clip": 0}, {"clip": np.nan}, {"max_one_hot": -1}, {"knots": 2.5}, {"knots": "a"}])
+def test_parameters_that_are_none_are_named(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        TableEncoder(**wrong).fit(np.ones((4, 1)))

@@ -120,3 +120,18 @@ def test_pipelines_of_an_ensemble_differ_in_their_seeds():
 def test_an_ensemble_of_what_gives_no_probabilities():
     with pytest.raises(ValueError, match="`predict_proba`"):
         EnsembleClassifier(Ridge()).fit(X, LABELS)
+
+
+def test_an_ensemble_of_pipelines_gives_several_labels():
+    x = np.random.default_rng(0).normal(size=(60, 3))
+    y = (x > 0).astype(int)
+    net = EnsembleClassifier(make_pipeline(StandardScaler(), MLPClassifier(max_iter=3)), 2, random_state=0).fit(x, y)
+    assert net.predict(x).shape == y.shape
+    assert 0 <= net.score(x, y) <= 1
+
+
+def test_what_a_cross_validation_cannot_score_is_named():
+    x, y = np.ones((20, 1)), np.arange(20.0)
+    for wrong in ({"y": None}, {"y": y, "sample_weight": np.ones(3)}, {"y": y, "scoring": ["r2", "max_error"]}):
+        with pytest.raises(ValueError, match=next(reversed(wrong))):
+            cross_val_fit(MLPRegressor(), x, **wrong)

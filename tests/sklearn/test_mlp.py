@@ -21,7 +21,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.class_weight import compute_class_weight
 
 import minitrain as mt
-from minitrain.sklearn import Classifier, MLPClassifier, MLPRegressor, TableEncoder
+from minitrain.sklearn import Classifier, MLPClassifier, MLPRegressor, Regressor, TableEncoder
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 RNG = np.random.RandomState(0)
@@ -381,3 +381,97 @@ def test_partial_fit_records_its_step_once(monkeypatch):
     monkeypatch.setattr(mt.Model, "_train_on", None)  # what a recording calls, and a replay does not
     net.partial_fit(x, y)
     assert net.t_ == 160
+
+
+@pytest.mark.parametrize("make", [lambda **a: MLPRegressor(**a), lambda **a: Regressor(positive, **a)])
+@pytest.mark.parametrize("loss", ["poisson", mt.losses.Poisson(), "mape", "msle"])
+def test_losses_that_need_the_targets_own_zero_are_learned(make, loss):
+    x, rates = counted()
+    y = np.random.default_rng(1).poisson(rates) + 1.0
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        net = make(loss=loss, batch_size=32, max_iter=100, random_state=0).fit(x, y)
+    assert net.predict(x).min() > 0
+    assert np.corrcoef(net.predict(x), rates)[0, 1] > 0.9
+    if "oisson" in str(loss):
+        with pytest.raises(ValueError, match="negative"):
+            clone(net).fit(x, -y)
+
+
+def counted():
+    x = np.random.default_rng(0).normal(size=(400, 3))
+    return x, np.exp(1.0 + x @ [0.8, -0.5, 0.3])
+
+
+def positive(n_features):
+    x = mt.Input((n_features,), dtype="float64")
+    hidden = mt.layers.Dense(30, "relu", dtype="float64")(x)
+    return mt.Model(x, mt.layers.Dense(1, "softplus", dtype="float64")(hidden))
+
+
+@pytest.mark.parametrize(
+    "loss", ["categorical_crossentropy", "kl_divergence", "sparse_categorical_crossentropy", "categorical_hinge"]
+)
+def test_losses_between_classes_tell_two_classes_and_several_labels_apart(loss):
+    x = np.random.default_rng(0).normal(size=(200, 4))
+    for y in (x[:, 0] > 0, (x[:, :2] > 0).astype(int)):
+        assert MLPClassifier(loss=loss, max_iter=150, tol=0, random_state=0).fit(x, y).score(x, y) > 0.9
+    model = mt.Sequential([mt.Input((4,)), mt.layers.Dense(1, "sigmoid")])
+    net = Classifier(model, loss=loss, optimizer__learning_rate=0.1, max_iter=20, random_state=0)
+    assert net.fit(x, x[:, 0] > 0).score(x, x[:, 0] > 0) > 0.9
+
+
+@pytest.mark.parametrize("metric", ["AUC", "precision", "categorical_accuracy", "accuracy", mt.metrics.F1Score()])
+def test_metrics_of_several_classes_see_the_targets_that_they_need(metric):
+    x, y = load_iris(return_X_y=True)
+    net = MLPClassifier(metrics=[metric], max_iter=5, random_state=0).fit(x, y)
+    found = next(values[-1] for name, values in net.history_.items() if name != "loss")
+    plain = MLPClassifier(max_iter=5, random_state=0).fit(x, y)
+    assert np.isfinite(found).all()
+    np.testing.assert_allclose(net.predict_proba(x), plain.predict_proba(x), rtol=1e-9)
+
+
+def test_moments_and_gaps_are_no_targets():
+    moments = pd.Series([pd.Timestamp("2020"), pd.NaT] * 20)
+    x = np.ones((40, 1))
+    for net in (MLPRegressor(), MLPClassifier()):
+        with pytest.raises(ValueError, match="missing in row 1"):
+            net.fit(x, moments)
+        with pytest.raises(ValueError, match="missing in row 1"):
+            net.fit(x, [1.0, None] * 20)
+    with pytest.raises(ValueError, match="missing in row 1"):
+        MLPClassifier().fit(x, ["a", np.nan] * 20)
+    with pytest.raises(TypeError, match="dates"):
+        MLPRegressor().fit(x, pd.Series([pd.Timestamp("2020")] * 40))
+    assert len(MLPClassifier(max_iter=1).fit(x, np.array(["2020-01-01", "2021-01-01"] * 20, "M8[D]")).classes_) == 2
+
+
+def test_a_fit_that_is_refused_leaves_the_estimator_as_it_was():
+    x = np.random.default_rng(0).normal(size=(40, 3))
+    for net in (MLPRegressor(solver="foo"), Regressor(optimizer="foo"), MLPRegressor(metrics=["foo"])):
+        with pytest.raises(ValueError, match="foo"):
+            net.fit(x, x[:, 0])
+        assert not hasattr(net, "model_")
+    net = MLPRegressor(max_iter=2, random_state=0).fit(x, x[:, 0])
+    found = net.predict(x)
+    with pytest.raises(ValueError, match="infinity"):
+        net.fit(np.full((40, 2), np.inf), x[:, 0])
+    np.testing.assert_array_equal(net.predict(x), found)
+
+
+def test_a_stream_of_single_rows_is_learned():
+    rng = np.random.default_rng(0)
+    x = 300 * rng.normal(size=(600, 2))
+    y = x @ [1.0, -2.0]
+    net = MLPRegressor(hidden_layer_sizes=(), solver="sgd", learning_rate_init=1e-6, momentum=0.0, random_state=0)
+    for _ in range(3):
+        for row in range(len(x)):
+            net.partial_fit(x[row : row + 1], y[row : row + 1])
+    assert net.score(x, y) > 0.99
+
+
+@pytest.mark.parametrize("factors", [{0: -1.0}, {0: 0.0, 1: 0.0}, {0: np.nan}, {0: "a"}])
+def test_class_weights_that_are_no_factors_are_named(factors):
+    with pytest.raises(ValueError, match="class_weight"):
+        MLPClassifier(class_weight=factors).fit(np.ones((4, 1)), [0, 1, 0, 1])

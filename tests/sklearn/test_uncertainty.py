@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 from sklearn.linear_model import LinearRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
-from minitrain.sklearn import ConformalRegressor, GaussianRegressor, MLPRegressor, QuantileRegressor
+from minitrain.sklearn import ConformalRegressor, GaussianRegressor, MLPClassifier, MLPRegressor, QuantileRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 RNG = np.random.RandomState(0)
@@ -76,3 +78,15 @@ def test_too_few_rows_for_a_coverage_are_told():
     net = ConformalRegressor(LinearRegression(), random_state=0).fit(X[:40], Y[:40])
     with pytest.raises(ValueError, match="needs more than 10 rows of calibration"):
         net.predict_interval(X, coverage=0.99)
+
+
+def test_the_widths_of_a_pipeline_are_those_of_its_last_step():
+    x = np.random.default_rng(0).normal(size=(200, 2))
+    y = x[:, 0] * np.random.default_rng(1).normal(size=200)
+    inner = GaussianRegressor(max_iter=20, random_state=0)
+    net = ConformalRegressor(make_pipeline(StandardScaler(), inner), random_state=0).fit(x, y)
+    widths = np.diff(net.predict_interval(x), axis=1)
+    assert widths.std() > 0.01
+    for wrong in ("x", MLPClassifier()):
+        with pytest.raises(ValueError, match="regressor"):
+            ConformalRegressor(wrong).fit(x, y)

@@ -18,6 +18,7 @@ from minitrain.engine.program.record import Call, happen
 from minitrain.engine.shape import TensorShape
 from minitrain.engine.tape import GradientTape
 from minitrain.engine.tensor import TensorLike
+from minitrain.engine.trail import STATE
 from minitrain.engine.variable import Variable
 from minitrain.errors import DTypeError, InvalidArgumentError, ShapeError
 from minitrain.ops.creation import linspace as lin_space
@@ -171,12 +172,20 @@ def timestamp(name: str | None = None) -> Any:
 
 def numpy_function(func: Callable[..., Any], inp: Any, Tout: Any, stateful: bool = True, name: Any = None) -> Any:  # noqa: N803
     """`func` of the inputs' ndarrays, as Tensors of the dtypes `Tout`. No gradient passes through."""
+    _need_calls("`numpy_function`")
     return _typed(func(*[as_tensor(each).numpy() for each in inp]), Tout)
 
 
 def py_function(func: Any = None, inp: Any = None, Tout: Any = None, name: str | None = None) -> Any:  # noqa: N803
     """`func` of the inputs as Tensors, whose results have the dtypes `Tout`. Gradients pass through its operations."""
+    _need_calls("`py_function`")
     return _typed(func(*[as_tensor(each) for each in inp]), Tout)
+
+
+def _need_calls(what: str) -> None:
+    """Let a `function` that is recorded now be called as Python code every time."""
+    if STATE.trail is not None and STATE.trail.recorder is not None:
+        STATE.trail.recorder.call(what)
 
 
 def _typed(made: Any, dtypes: Any) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from minitrain.engine.tensor import TensorLike
+from minitrain.engine.tensor import Tensor, TensorLike
 from minitrain.errors import DTypeError, InvalidArgumentError, ShapeError
 
 
@@ -48,6 +48,12 @@ def as_int(value: Any, what: str) -> int:
         if isinstance(value, np.ndarray) and value.ndim == 0 and value.dtype.kind in "iu":
             return int(value)
         raise DTypeError(f"`{what}` must be an integer, received {value!r}.") from error
+
+
+def values_of(x: Tensor) -> Any:
+    """The values of a Tensor that an operation needs before it computes; a program cannot be made of that."""
+    x._leave("an operation that needs the values of its arguments beforehand")
+    return x._array
 
 
 def as_ints(values: Any, what: str) -> tuple[int, ...]:

@@ -165,11 +165,11 @@ def one_hot(
     `indices`: integers of any shape; one outside [0, depth) gives a row of off_value. `axis`: where the new axis
     stands, last by default. `dtype`: float32 unless the values have one.
     """
-    on = constant(1.0 if on_value is None else on_value)._array
-    off = constant(0.0 if off_value is None else off_value)._array
-    decided = promote(on.dtype, off.dtype) if on_value is not None and off_value is not None else None
+    on, off = as_tensor(1.0 if on_value is None else on_value), as_tensor(0.0 if off_value is None else off_value)
+    dtypes = on._array.dtype, off._array.dtype
+    decided = promote(*dtypes) if on_value is not None and off_value is not None else None
     if decided is None:
-        decided = on.dtype if on_value is not None else off.dtype if off_value is not None else float32.dtype
+        decided = dtypes[0] if on_value is not None else dtypes[1] if off_value is not None else float32.dtype
     indices = as_tensor(indices)
     if as_int(depth, "depth") < 0:
         raise InvalidArgumentError(f"`depth` must be 0 or more, received {depth}.")
@@ -177,14 +177,12 @@ def one_hot(
     place = -1 if axis is None else as_int(axis, "axis")
     if not -ndim <= place < ndim:
         raise InvalidArgumentError(f"Invalid `axis` {axis} for indices with {ndim - 1} dimension(s).")
-    return _one_hot(
-        indices,
-        depth=as_int(depth, "depth"),
-        on_value=on,
-        off_value=off,
-        axis=place - ndim if place >= 0 else place,
-        dtype=dtype_or(dtype, as_dtype(decided)),
-    )
+    options = {"depth": as_int(depth, "depth"), "axis": place - ndim if place >= 0 else place}
+    found = dtype_or(dtype, as_dtype(decided))
+    if isinstance(on_value, TensorLike) or isinstance(off_value, TensorLike):  # others, perhaps, when a program runs
+        is_there = _one_hot(indices, **options, on_value=True, off_value=False, dtype=np.dtype(bool))
+        return ops.where(is_there, *(ops.stop_gradient(to_dtype(each, found)) for each in (on, off)))
+    return _one_hot(indices, **options, on_value=on._array, off_value=off._array, dtype=found)
 
 
 def shape(input: Any, out_type: Any = int32, name: str | None = None) -> Tensor:

@@ -15,6 +15,7 @@ from minitrain.engine.convert import as_tensor, operands, same_dtype
 from minitrain.engine.primitive import ops, primitive
 from minitrain.engine.tensor import Tensor
 from minitrain.errors import InvalidArgumentError, ShapeError
+from minitrain.ops.axes import values_of
 from minitrain.ops.elementwise import cast, greater, where
 from minitrain.ops.linear import _at_least, _linalg, _square, _swapped, diag, diag_part, matmul, solve
 from minitrain.ops.reduction import _floats, norm, reduce_max, reduce_sum
@@ -240,7 +241,7 @@ def matrix_rank(a: Any, tol: Any = None, validate_args: bool = False, name: str 
 def expm(input: Any, name: str | None = None) -> Tensor:
     """e ** matrix for square matrices, (..., n, n). Source: Higham (2005), scaling and squaring with a [7/7] Padé."""
     x = _square(input, "expm")
-    size = float(np.max(np.abs(_values(x)).sum(-1), initial=0.0))
+    size = float(np.max(np.abs(values_of(x)).sum(-1), initial=0.0))
     squarings = max(0, int(np.ceil(np.log2(size))) + 1) if size > 0.0 and np.isfinite(size) else 0
     x = x / 2.0**squarings
     identity = Tensor(np.broadcast_to(np.eye(x.shape[-1], dtype=x._array.dtype), tuple(x.shape)))
@@ -257,11 +258,6 @@ def expm(input: Any, name: str | None = None) -> Tensor:
 
 
 PADE = (17297280.0, 8648640.0, 1995840.0, 277200.0, 25200.0, 1512.0, 56.0, 1.0)
-
-
-def _values(x: Tensor) -> Any:
-    x._leave("an operation that needs the values of its arguments beforehand")
-    return x._array
 
 
 def normalize(tensor: Any, ord: Any = "euclidean", axis: Any = None, name: str | None = None) -> tuple[Tensor, Tensor]:

@@ -18,7 +18,7 @@ from minitrain.engine.primitive import ops, primitive
 from minitrain.engine.program.record import Effect, happen
 from minitrain.engine.tensor import Tensor, TensorLike
 from minitrain.errors import DTypeError, InvalidArgumentError, OutOfRangeError, ShapeError
-from minitrain.ops.axes import as_int, as_ints, as_shape, one_axis
+from minitrain.ops.axes import as_int, as_ints, as_shape, one_axis, values_of
 
 TopK = namedtuple("TopKV2", ["values", "indices"])
 Unique = namedtuple("Unique", ["y", "idx"])
@@ -613,12 +613,6 @@ def _integers(value: Any, what: str) -> Tensor:
     if x._array.size == 0:
         return to_dtype(x, np.dtype(np.int32))
     raise DTypeError(f"`{what}` must be integers, received dtype {x._array.dtype.name}. Cast them to int32 or int64.")
-
-
-def values_of(x: Tensor) -> Any:
-    """The values of a Tensor that an operation needs before it computes; a program cannot be made of that."""
-    x._leave("an operation that needs the values of its arguments beforehand")
-    return x._array
 
 
 class Within(Effect):

@@ -18,8 +18,7 @@ from minitrain.engine.primitive import primitive
 from minitrain.engine.tensor import Tensor
 from minitrain.errors import InvalidArgumentError, ShapeError
 from minitrain.ops import creation, elementwise, indexing, keras_names, linear, reduction, shaping
-from minitrain.ops.axes import as_int, as_ints, as_shape, one_axis
-from minitrain.ops.indexing import values_of
+from minitrain.ops.axes import as_int, as_ints, as_shape, one_axis, values_of
 from minitrain.ops.reduction import _floats
 
 LN2 = float(np.log(2.0))

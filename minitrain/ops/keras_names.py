@@ -17,7 +17,7 @@ from minitrain.engine.primitive import ops
 from minitrain.engine.tensor import Tensor, TensorLike
 from minitrain.errors import InvalidArgumentError, ShapeError
 from minitrain.ops import creation, elementwise, indexing, linear, neural, reduction, segments, shaping
-from minitrain.ops.axes import as_int, as_ints, as_shape, one_axis
+from minitrain.ops.axes import as_int, as_ints, as_shape, one_axis, values_of
 from minitrain.ops.reduction import _floats
 
 EPSILON = 1e-7  # Keras's default
@@ -596,7 +596,7 @@ def segment_prod(data: Any, segment_ids: Any, num_segments: int | None = None, s
 def _by_segment(reduce: Any, data: Any, segment_ids: Any, num_segments: int | None) -> Tensor:
     ids = as_tensor(segment_ids)
     if num_segments is None:
-        num_segments = int(indexing.values_of(ids).max(initial=-1)) + 1
+        num_segments = int(values_of(ids).max(initial=-1)) + 1
     return reduce(data, ids, num_segments)
 
 
@@ -611,7 +611,7 @@ def where(condition: Any, x1: Any = None, x2: Any = None) -> Any:
 
 def nonzero(x: Any) -> list[Tensor]:
     """The indices of what is not zero, one int32 vector for each axis."""
-    return [Tensor(each.astype(np.int32)) for each in np.nonzero(indexing.values_of(as_tensor(x)))]
+    return [Tensor(each.astype(np.int32)) for each in np.nonzero(values_of(as_tensor(x)))]
 
 
 def round(x: Any, decimals: int = 0) -> Tensor:

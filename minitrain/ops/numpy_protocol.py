@@ -243,7 +243,9 @@ def is_connected(value: TensorLike) -> bool:
     if trail is None:
         return False
     tensor = value._read()
-    return trail.marks(tensor) and any(id(tensor) in reach(tape._records(), tape._watched) for tape in trail.listening)
+    return trail.marks(tensor) and any(
+        id(tensor) in reach(tape._records(), tape._watched) for tape in trail.listening if tape is not trail.recorder
+    )
 
 
 def _on_values(name: str, function: Function, args: Any, kwargs: dict[str, Any]) -> Any:
@@ -255,6 +257,8 @@ def _on_values(name: str, function: Function, args: Any, kwargs: dict[str, Any])
                     "recording. Call `.numpy()` on it to leave the tape on purpose, use an operation of minitrain, or "
                     "compute it outside the tape."
                 )
+            if function not in QUESTIONS:
+                each._leave(f"`{name}`")
             return each._peek()
         if isinstance(each, (list, tuple)):
             return type(each)(value_of(one) for one in each)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from minitrain import nest
 from minitrain.dtypes import as_dtype, float32, int32, int64, uint64
 from minitrain.engine.convert import as_tensor, to_array, to_dtype
 from minitrain.engine.custom import no_gradient_inside
@@ -19,8 +20,7 @@ from minitrain.engine.primitive import ops, primitive
 from minitrain.engine.tensor import Tensor, TensorLike
 from minitrain.engine.trail import Changes
 from minitrain.errors import DTypeError, InvalidArgumentError, ShapeError
-from minitrain.ops.axes import as_int, as_ints, as_shape, one_axis
-from minitrain.ops.indexing import values_of
+from minitrain.ops.axes import as_int, as_ints, as_shape, one_axis, values_of
 from minitrain.ops.reduction import _floats
 
 # ------------------------------------------------------------------------------------------------------- primitives
@@ -375,6 +375,9 @@ def _repeated(draw: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
     @wraps(draw)
     def drawn(*args: Any, **kwargs: Any) -> Tensor:
+        for each in nest.flatten((args, kwargs)):
+            if isinstance(each, TensorLike):  # the next call may bring other numbers
+                each._leave(f"`{draw.__name__}`")
         with no_gradient_inside():
             return draw(*args, **kwargs)
 

@@ -12,7 +12,7 @@ from minitrain.engine.convert import LATE, as_tensor, same_dtype
 from minitrain.engine.primitive import ops, primitive
 from minitrain.engine.tensor import Tensor
 from minitrain.errors import InvalidArgumentError, ShapeError
-from minitrain.ops.axes import as_int
+from minitrain.ops.axes import as_int, values_of
 from minitrain.ops.indexing import (
     _fits,
     _flat_places,
@@ -22,7 +22,6 @@ from minitrain.ops.indexing import (
     tensor_scatter_nd_add,
     tensor_scatter_nd_sub,
     tensor_scatter_nd_update,
-    values_of,
     within,
 )
 

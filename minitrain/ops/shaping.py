@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from minitrain.engine.convert import LATE, as_tensor, like, tensors
-from minitrain.engine.primitive import primitive
+from minitrain.engine.convert import LATE, as_tensor, like, tensors, to_dtype
+from minitrain.engine.primitive import ops, primitive
 from minitrain.engine.tensor import Tensor, TensorLike
 from minitrain.errors import InvalidArgumentError, ShapeError
 from minitrain.ops.axes import as_int, as_ints, as_shape, lead_of, many_axes, one_axis
@@ -324,7 +324,7 @@ def repeat(input: Any, repeats: Any, axis: Any = None, name: str | None = None) 
         x, axis = reshape(x, (-1,)), 0
     place = one_axis(axis, x._array.ndim)
     size = x._array.shape[place]
-    times = np.atleast_1d(np.asarray(repeats._peek() if isinstance(repeats, TensorLike) else repeats))
+    times = np.atleast_1d(np.asarray(repeats))
     if times.dtype.kind not in "iu" or (times < 0).any() or len(times) not in (1, size):
         raise InvalidArgumentError(
             f"`repeats` needs one count of 0 or more, or one for each of {size} elements, received {repeats}."
@@ -340,7 +340,7 @@ def pad(
     `mode`: "CONSTANT" fills with `constant_values`, "REFLECT" mirrors without the edge, "SYMMETRIC" with it.
     """
     x = as_tensor(tensor)
-    widths = np.asarray(paddings._peek() if isinstance(paddings, TensorLike) else paddings)
+    widths = np.asarray(paddings)
     array = x._array
     if widths.shape != (array.ndim, 2) or (widths.size and (widths.dtype.kind not in "iu" or widths.min() < 0)):
         raise ShapeError(
@@ -350,8 +350,12 @@ def pad(
     pairs = tuple((int(before), int(after)) for before, after in widths)
     kind = mode.upper() if isinstance(mode, str) else mode
     if kind == "CONSTANT":
-        value = like(constant_values, array.dtype)._array
-        return _pad(x, paddings=pairs, value=value.astype(array.dtype)[()])
+        if not isinstance(constant_values, TensorLike):
+            value = like(constant_values, array.dtype)._array
+            return _pad(x, paddings=pairs, value=value.astype(array.dtype)[()])
+        is_inside = Tensor(np.pad(np.ones(array.shape, bool), pairs))
+        value = to_dtype(ops.stop_gradient(constant_values), array.dtype)  # another one, perhaps, when a program runs
+        return ops.where(is_inside, _pad(x, paddings=pairs, value=array.dtype.type(0)), value)
     if kind not in ("REFLECT", "SYMMETRIC"):
         raise InvalidArgumentError(f"`mode` must be 'CONSTANT', 'REFLECT' or 'SYMMETRIC', received {mode!r}.")
     for place, pair in enumerate(pairs):

@@ -460,16 +460,13 @@ def test_two_updates_in_one_function_are_two_steps():
     ],
     ids=range(6),
 )
-def test_operations_on_indices_are_right_or_refused(use):
+@pytest.mark.filterwarnings("ignore:.*runs as Python code")
+def test_operations_on_indices_are_those_of_each_call(use):
     f = mt.function(use)
     for seed in range(5):
         i = mt.constant(np.random.default_rng(seed).integers(0, 4, 3).astype("int32"))
         x = mt.constant(X + seed)
-        try:
-            found = f(x, i)
-        except CannotReplay:
-            return
-        np.testing.assert_array_equal(found, use(x, i))
+        np.testing.assert_array_equal(f(x, i), use(x, i))
 
 
 def test_two_threads_train_by_one_function():
@@ -663,3 +660,79 @@ def test_an_input_signature_takes_lists_and_names():
     double = mt.function(lambda x: x * 2, input_signature=[mt.TensorSpec(None, mt.float32)])  # any shape
     np.testing.assert_array_equal(double([[1, 2]]), [[2.0, 4.0]])
     assert double(3).numpy() == 6.0
+
+
+FOUR = np.arange(1.0, 5.0, dtype="float32")
+BY_VALUES = {  # of a scalar float, and of the same as an integer
+    "pad by": lambda x, n: mt.pad([1.0, 2.0], mt.reshape(mt.stack([n, n]), (1, 2))),
+    "pad with": lambda x, n: mt.pad([1.0], [[1, 0]], constant_values=x),
+    "one_hot of": lambda x, n: mt.one_hot([0, 1], 3, on_value=x, off_value=-x),
+    "one_hot depth": lambda x, n: mt.one_hot([0, 1], n),
+    "repeat": lambda x, n: mt.repeat(FOUR, n),
+    "fill": lambda x, n: mt.fill([2], x),
+    "zeros": lambda x, n: mt.zeros([n]),
+    "range": lambda x, n: mt.range(n),
+    "reshape": lambda x, n: mt.reshape(FOUR, mt.stack([n % 2 + 1, -1])),
+    "tile": lambda x, n: mt.tile(FOUR, [n]),
+    "roll": lambda x, n: mt.roll(FOUR, n, 0),
+    "axis": lambda x, n: mt.reduce_sum(np.ones((2, 3), "float32"), axis=n % 2),
+    "index": lambda x, n: mt.constant(FOUR)[n],
+    "slice": lambda x, n: mt.constant(FOUR)[:n],
+    "mask": lambda x, n: mt.boolean_mask(FOUR, mt.constant(FOUR) > x),
+    "unique": lambda x, n: mt.unique(mt.stack([x, 1.0]))[0],
+    "segments": lambda x, n: mt.math.segment_sum(FOUR, mt.stack([0, 0, 0, n])),
+    "bincount": lambda x, n: mt.math.bincount(mt.reshape(n, (1,))),
+    "top_k": lambda x, n: mt.math.top_k(FOUR, n)[0],
+    "stateless seed": lambda x, n: mt.random.stateless_normal([2], mt.stack([n, 1])),
+    "stateless range": lambda x, n: mt.random.stateless_uniform([2], [1, 2], 0.0, x),
+    "stateless trials": lambda x, n: mt.random.stateless_binomial([], [1, 2], x * 10.0, 1.0),
+    "scatter": lambda x, n: mt.scatter_nd(mt.reshape(n, (1, 1)), mt.reshape(x, (1,)), [5]),
+    "py_function": lambda x, n: mt.py_function(lambda a: float(a) * 2, [x], "float32"),
+    "numpy_function": lambda x, n: mt.numpy_function(np.square, [x], "float32"),
+}
+
+
+@pytest.mark.parametrize("name", BY_VALUES)
+@pytest.mark.parametrize("of", ["an argument", "a variable", "what was computed"])
+@pytest.mark.filterwarnings("ignore:.*runs as Python code")
+def test_sizes_places_and_numbers_are_those_of_each_call(name, of):
+    v = mt.Variable(0.0)
+
+    def eager(x):
+        if of == "a variable":
+            v.assign(x)
+            x = v.read_value()
+        elif of == "what was computed":
+            x = x * 2.0 - x
+        return BY_VALUES[name](x, mt.cast(x, "int32"))
+
+    compiled = mt.function(eager)
+    for value in (1.0, 1.0, 1.0, 3.0, 2.0):
+        np.testing.assert_array_equal(compiled(mt.constant(value)), eager(mt.constant(value)))
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: np.median(x * 2.0),
+        lambda x: np.full_like(np.ones(2), x),
+        lambda x: np.digitize(x, [1.5, 2.5]),
+        lambda x: np.pad(FOUR, 1, constant_values=x),
+    ],
+)
+def test_functions_of_numpys_that_are_no_operations_are_refused(function):
+    for given in (function, lambda x: function(x + 0.0)):
+        with pytest.raises(CannotReplay, match=r"`numpy\."):
+            mt.function(given)(mt.constant(1.0))
+
+
+def test_python_functions_are_called_every_time():
+    seen = []
+
+    @mt.function
+    def counted():
+        return mt.py_function(lambda: len(seen.append(0) or seen), [], "int32")
+
+    with pytest.warns(UserWarning, match="py_function"):
+        counted()
+    assert [int(counted()) for _ in range(4)] == [2, 3, 4, 5]

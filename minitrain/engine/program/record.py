@@ -7,6 +7,8 @@ them. Values are numbers; what is neither made by a statement nor an input is a 
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -15,7 +17,7 @@ import numpy as np
 
 from minitrain.engine.primitive import PRIMITIVES, Primitive, ops, record
 from minitrain.engine.tensor import Tensor
-from minitrain.engine.trail import STATE, Changes, Record, Trail, refresh, user_line
+from minitrain.engine.trail import PACKAGE, STATE, Changes, Record, Trail, refresh, user_line
 from minitrain.engine.variable import Variable
 from minitrain.errors import TapeError
 
@@ -50,6 +52,23 @@ class CannotReplay(TapeError):  # noqa: N818  # named as what it says
 
 LOOK_UP = "a look-up of values"  # how layers take values out that no operation of minitrain's computes
 BRANCH = "a branch or loop on it"  # how `cond`, `while_loop` and their kin do
+VALUES = (
+    "Keep it a Tensor: use minitrain.where for a choice between values, minitrain.cond and while_loop for branches and "
+    "loops, and take values out of what the function returns."
+)
+SIZES = "Sizes, places and seeds that are numbers of Python's, known beforehand, can be replayed."
+MESSENGERS = (
+    os.path.dirname(np.__file__) + os.sep,
+    *(PACKAGE + each for each in (os.path.join("engine", ""), os.path.join("ops", "numpy_protocol.py"))),
+)  # whose frames pass a value on to whoever asked for it
+
+
+def _is_for_operation() -> bool:
+    """Whether a value that is being taken out goes to minitrain's own code, as an index or a size does."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(MESSENGERS):
+        frame = frame.f_back
+    return frame.f_code.co_filename.startswith(PACKAGE)
 
 
 class Effect:
@@ -273,13 +292,20 @@ class Recorder:
     def leave(self, tensor: Tensor, way: str) -> None:
         """A value is taken out of the program, which could then not be replayed."""
         if id(tensor) in self.records.moving:
+            goes_on = _is_for_operation()
             error = CannotReplay(
                 f"A value was taken out with {way} at {user_line()}, so that the step cannot be replayed: it would be "
-                "the same in every call. Keep it a Tensor: use minitrain.where for a choice between values, and take "
-                "values out of what the function returns. `run_eagerly=True` runs the Python code every time."
+                f"the same in every call. {SIZES if goes_on and way != BRANCH else VALUES} `run_eagerly=True` runs the "
+                "Python code every time."
             )
-            error.is_library, error.goes_on = way == LOOK_UP, way in (LOOK_UP, BRANCH)
+            error.is_library, error.goes_on = way == LOOK_UP, goes_on
             self._refuse(error)
+
+    def call(self, what: str) -> None:
+        """Python code is called that must be called every time."""
+        error = CannotReplay(f"{what} at {user_line()} calls Python code, and cannot be replayed.")
+        error.goes_on = True
+        self._refuse(error)
 
     def _refuse(self, error: CannotReplay) -> None:
         """Raise, or note for the end of the call, of which nothing more is recorded: it may go on for long."""

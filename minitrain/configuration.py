@@ -6,6 +6,7 @@ names, which is all that `get_config` needs; `from_config` calls `__init__` agai
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import re
 import threading
@@ -16,7 +17,7 @@ from typing import Any, Self
 import numpy as np
 
 from minitrain.engine.tensor import TensorLike
-from minitrain.errors import InvalidArgumentError, MinitrainError, nearest_names
+from minitrain.errors import InvalidArgumentError, MinitrainError, NotInitializedError, nearest_names
 
 __all__ = [
     "Configurable",
@@ -40,6 +41,16 @@ def snake_case(name: str) -> str:
 
 class Configurable:
     """Whatever can be written down as a class name and the arguments of its `__init__`."""
+
+    def __getattr__(self, name: str) -> Any:
+        """Called for what is not there: say so, and why nothing is where `__init__` was not called."""
+        if self._named and "name" not in self.__dict__ and not name.startswith("__"):
+            raise NotInitializedError(
+                f"{type(self).__name__} was not initialised: call `super().__init__()` first in its __init__."
+            )
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
+
+    _named = False  # whether `__init__` gives a name
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make an equal object, as plain data."""
@@ -113,6 +124,10 @@ def serialize(value: Any) -> Any:
 
 _registered: dict[str, Any] = {}  # "package>name" -> what `register_serializable` decorated
 _names: dict[Any, str] = {}  # the other way round
+LATE = {  # layers of minitrain's own whose modules `import minitrain` leaves out
+    "minitrain>Embedded": "minitrain.sklearn.encoding",
+    "minitrain>Increasing": "minitrain.sklearn.uncertainty",
+}
 
 
 class _Scopes(threading.local):
@@ -159,6 +174,8 @@ def custom_object(name: str) -> Any:
     for scope in reversed(_scopes.open):
         if name in scope:
             return scope[name]
+    if name in LATE and name not in _registered:
+        importlib.import_module(LATE[name])
     return _registered.get(name)
 
 

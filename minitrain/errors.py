@@ -10,7 +10,8 @@
     │   ├── UnknownNameError (KeyError)       a name that is not among those that there are
     │   └── DTypeError (TypeError)            a dtype, or a Python type, that cannot be used
     └── TapeError (RuntimeError)              a tape that is used in the wrong order
-        └── NotDrawnError (AttributeError)    an attribute that a model has only once it is functional, or called
+        ├── NotDrawnError (AttributeError)    an attribute that a model has only once it is functional, or called
+        └── NotInitializedError (AttributeError)    an object of a user's class that forgot `super().__init__()`
 
 Each one is also a built-in exception, so that `except ValueError` works as people expect. Messages say what was
 expected, what came, and what to do.
@@ -30,6 +31,7 @@ __all__ = [
     "NonFiniteError",
     "NotDrawnError",
     "NotFoundError",
+    "NotInitializedError",
     "OpError",
     "OutOfRangeError",
     "ShapeError",
@@ -92,6 +94,10 @@ class TapeError(MinitrainError, RuntimeError):
 
 class NotDrawnError(TapeError, AttributeError):
     """An attribute such as `inputs` is asked for before the layer or model has been called on symbolic tensors."""
+
+
+class NotInitializedError(TapeError, AttributeError):
+    """An object of a user's class is used whose `__init__` forgot `super().__init__()`."""
 
 
 # TensorFlow's names for them

@@ -70,11 +70,10 @@ def assert_same_structure(nest1: Any, nest2: Any, check_types: bool = True, expa
     """
     if not is_nested(nest1) and not is_nested(nest2):
         return
-    text = f"The two structures do not match: {nest1!r} and {nest2!r}."
     if is_nested(nest1) != is_nested(nest2) or len(nest1) != len(nest2) or not _have_same_keys(nest1, nest2):
-        raise InvalidArgumentError(text)
+        raise InvalidArgumentError(f"The two structures do not match: {nest1!r} and {nest2!r}.")
     if check_types and not (isinstance(nest1, dict) or type(nest1) is type(nest2)):
-        raise DTypeError(f"{text} Their types differ.")
+        raise DTypeError(f"The two structures do not match: {nest1!r} and {nest2!r}. Their types differ.")
     for one, two in zip(children(nest1), children(nest2), strict=True):
         assert_same_structure(one, two, check_types)
 

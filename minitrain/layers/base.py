@@ -14,20 +14,27 @@ import threading
 import warnings
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 
 from minitrain import constraints, dtype_policies, initializers, nest, regularizers
-from minitrain.configuration import Configurable, Registry, custom_object, is_ours, snake_case
+from minitrain.configuration import Configurable, Registry, _arguments, custom_object, is_ours, snake_case
 from minitrain.dtypes import DTypePolicy, as_dtype
 from minitrain.engine.convert import as_tensor, to_dtype
 from minitrain.engine.symbolic import KerasTensor, Node, declare, draw, holds_symbolic, name_of
 from minitrain.engine.tensor import Tensor, TensorLike
 from minitrain.engine.trail import STATE, Changes
 from minitrain.engine.variable import Variable, Weight
-from minitrain.errors import DTypeError, InvalidArgumentError, NotDrawnError, ShapeError, TapeError
+from minitrain.errors import (
+    DTypeError,
+    InvalidArgumentError,
+    MinitrainError,
+    NotDrawnError,
+    ShapeError,
+    nearest_names,
+)
 from minitrain.layers.input_spec import need_spec
 from minitrain.layers.stateless import need_one_each, standing_in
 from minitrain.layers.walk import HIDDEN, Structure, Walk, held_by, leaves, may_hold
@@ -53,6 +60,7 @@ class _Calls(threading.local):
     allowed: int | None = None  # how many elements of weights may still be made
     made: list[tuple[Variable, Any]] | None = None  # the weights that a trial makes, with their first values
     building: tuple[Any, ...] = ()  # the layers that are being built, from the outermost on
+    on_examples: bool = False  # whether a trial is under way
 
 
 CALLS = _Calls()
@@ -86,9 +94,22 @@ def trial(layer: Layer) -> Iterator[None]:
 
     Only code of the user's assigns anything where `training` is False.
     """
-    if all(is_ours(type(each)) for each in layer._flatten_layers()):
-        yield
-        return
+    outer_examples, CALLS.on_examples = CALLS.on_examples, True
+    try:
+        with nullcontext() if all(is_ours(type(each)) for each in layer._flatten_layers()) else _undone(layer):
+            yield
+    finally:
+        CALLS.on_examples = outer_examples
+
+
+def as_known(shape: Any) -> tuple[int | None, ...]:
+    """A shape as the user knows it: the number of examples means nothing."""
+    return (None, *shape[1:]) if CALLS.on_examples and len(shape) else tuple(shape)
+
+
+@contextmanager
+def _undone(layer: Layer) -> Iterator[None]:
+    """Within this `with` block what is assigned to the layer's weights is undone at the end."""
     kept = [(each, each._peek().copy()) for each in layer.non_trainable_weights]
     outer, CALLS.made = CALLS.made, []
     try:
@@ -124,6 +145,7 @@ class Layer(Configurable):
     [2.0]
     """
 
+    _named = True
     supports_masking = False
     input_spec: Any = None
 
@@ -171,7 +193,8 @@ class Layer(Configurable):
                 del kwargs[option]
         if kwargs:
             raise InvalidArgumentError(
-                f"Unrecognized keyword arguments passed to {type(self).__name__}: {', '.join(map(repr, kwargs))}."
+                f"Unrecognized keyword arguments passed to {type(self).__name__}: {', '.join(map(repr, kwargs))}. "
+                f"{nearest_names(next(iter(kwargs)), _arguments(type(self)))}"
             )
         if name is not None and (not isinstance(name, str) or "/" in name):
             raise InvalidArgumentError(f"`name` of a layer must be a string without '/', received {name!r}.")
@@ -287,12 +310,17 @@ class Layer(Configurable):
 
         `autocast`, `aggregation` and `overwrite_with_gradient` are taken for Keras's sake.
         """
-        self._need_init()
         if isinstance(shape, str):
             raise InvalidArgumentError(
                 f"`add_weight` of layer '{self.name}' needs a shape first, received {shape!r}. Give the name as a "
                 f"keyword argument: name={shape!r}."
             )
+        if self.built and CALLS.context is not None and all(each is not self for each in CALLS.building):
+            if not is_ours(type(self)):  # those that learn from data have no `call` under way
+                raise InvalidArgumentError(
+                    f"Layer '{self.name}' is built, and makes a weight in `call`, which would be a new one every time: "
+                    "make weights in `__init__` or in `build`."
+                )
         shape = () if shape is None else (shape,) if isinstance(shape, int) else tuple(shape)
         if any(size is None for size in shape):
             raise ShapeError(f"Layer '{self.name}' cannot make weight {name or 'variable'!r} of unknown size: {shape}.")
@@ -418,7 +446,11 @@ class Layer(Configurable):
                 f"Layer '{self.name}' has {len(mine)} weights ({', '.join(each.path for each in mine) or 'none'}), "
                 f"received {len(weights)}." + ("" if self.built else " It is not built yet: call it on data first.")
             )
-        arrays = [each._accept(np.asarray(value), "assign") for each, value in zip(mine, weights, strict=True)]
+        try:
+            arrays = [each._accept(np.asarray(value), "assign") for each, value in zip(mine, weights, strict=True)]
+        except MinitrainError as error:
+            error.args = (f"In layer '{self.name}': {error.message}",)
+            raise
         for each, array in zip(mine, arrays, strict=True):
             each._write(array)
 
@@ -452,8 +484,6 @@ class Layer(Configurable):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         kind = type(self)
         takes = kind.__dict__.get("_takes") or _signature(kind)
-        if "built" not in self.__dict__:
-            self._need_init()
         if not args and takes.first in kwargs:
             args = (kwargs.pop(takes.first),)
         args = tuple([self._as_input(each) for each in args])
@@ -653,18 +683,12 @@ class Layer(Configurable):
                 if its is not None:
                     each._keras_mask = as_tensor(its)
 
-    def _need_init(self) -> None:
-        if "built" not in self.__dict__:
-            raise TapeError(
-                f"Layer {type(self).__name__} was not initialised: call `super().__init__()` first in its __init__."
-            )
-
     def need(self, condition: bool, expected: str, shape: Any) -> None:
         """Raise ShapeError, naming this layer, where an input is not what was expected."""
         if not condition:
             raise ShapeError(
                 f"Input of layer '{self.name}' ({type(self).__name__}) is incompatible with it: expected {expected}, "
-                f"received shape {tuple(shape)}."
+                f"received shape {as_known(shape)}."
             )
 
     @property

@@ -12,7 +12,7 @@ from minitrain.engine.convert import as_tensor
 from minitrain.engine.symbolic import KerasTensor, Node
 from minitrain.engine.tensor import Tensor
 from minitrain.errors import DTypeError, InvalidArgumentError, ShapeError
-from minitrain.layers.base import REGISTRY, Layer
+from minitrain.layers.base import REGISTRY, Layer, as_known
 from minitrain.ops import indexing, linear
 from minitrain.ops.elementwise import add, cast, not_equal
 from minitrain.ops.reduction import reduce_any
@@ -333,11 +333,13 @@ def fitted(value: Any, want: tuple[int | None, ...], name: str) -> Any:
     Raises ShapeError, naming the input, for any other shape than the input's. The size of the batch is what the model
     is drawn with, and none that data must have, as in Keras.
     """
+    if not hasattr(value, "shape"):
+        raise DTypeError(f"Input '{name}' expects data of shape {want}, received {value!r}.")
     given = tuple(value.shape)
     value = ranked(value, want)
     shape = value.shape
     if len(shape) != len(want) or any(a not in (None, b) for a, b in zip(want[1:], shape[1:], strict=True)):
-        raise ShapeError(f"Input '{name}' expects data of shape {want}, received shape {given}.")
+        raise ShapeError(f"Input '{name}' expects data of shape {want}, received shape {as_known(given)}.")
     return value
 
 

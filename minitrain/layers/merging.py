@@ -8,7 +8,7 @@ from typing import Any
 from minitrain.engine.convert import as_tensor
 from minitrain.engine.tensor import Tensor
 from minitrain.errors import DTypeError, InvalidArgumentError, ShapeError
-from minitrain.layers.base import REGISTRY, Layer
+from minitrain.layers.base import REGISTRY, Layer, as_known
 from minitrain.ops import creation, elementwise, shaping
 from minitrain.ops.linear import matmul
 from minitrain.ops.neural import l2_normalize
@@ -58,7 +58,7 @@ class _Merge(Layer):
         except ShapeError as error:
             raise ShapeError(
                 f"Layer '{self.name}' ({type(self).__name__}) needs inputs whose shapes broadcast, received "
-                f"{[tuple(x.shape) for x in xs]}."
+                f"{[as_known(x.shape) for x in xs]}."
             ) from error
 
 
@@ -169,7 +169,7 @@ class Concatenate(_Merge):
         except ShapeError as error:
             raise ShapeError(
                 f"Layer '{self.name}' (Concatenate) needs inputs that agree in all axes but {self.axis}, received "
-                f"{[tuple(x.shape) for x in xs]}."
+                f"{[as_known(x.shape) for x in xs]}."
             ) from error
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:

@@ -43,6 +43,8 @@ class Loss(Configurable):
     dtype of y_pred.
     """
 
+    _named = True
+
     def __init__(
         self, name: str | None = None, reduction: str | None = "sum_over_batch_size", dtype: Any = None
     ) -> None:
@@ -70,6 +72,8 @@ class Loss(Configurable):
         """
         y_pred = _prediction(y_pred, self._dtype)
         values = self.call(y_true, y_pred)
+        if values is None:
+            raise DTypeError(f"The loss '{self.name}' must return a number, or one a sample: it returned None.")
         return reduce_weighted(values, sample_weight, _mask(y_pred, values), self.reduction)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
@@ -79,8 +83,11 @@ class Loss(Configurable):
 
 def _prediction(y_pred: Any, dtype: str | None) -> Any:
     """y_pred as a floating Tensor, with what layers and activations left on it."""
-    if not isinstance(y_pred, TensorLike) and isinstance(y_pred, dict):
-        return y_pred
+    if not isinstance(y_pred, TensorLike):
+        if isinstance(y_pred, dict):
+            return y_pred
+        if y_pred is None:
+            raise DTypeError("`y_pred` is None: the `call` of the model must return what it predicts.")
     x = as_tensor(y_pred)
     if dtype is None and x._array.dtype.kind == "f":
         return x

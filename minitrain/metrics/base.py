@@ -44,6 +44,8 @@ class Metric(Configurable):
     Variables among the attributes are state too, which starts anew from 0.
     """
 
+    _named = True
+
     def __init__(self, dtype: Any = None, name: str | None = None) -> None:
         self.name = name or snake_case(type(self).__name__)
         self._dtype = None if dtype is None else as_dtype(dtype).name

@@ -36,7 +36,7 @@ class Graph:
             if not isinstance(each, KerasTensor):
                 raise DTypeError(
                     f"The inputs and outputs of a functional Model must be symbolic tensors, from `Input`, received "
-                    f"{each!r}."
+                    f"a {type(each).__name__}."
                 )
         self.inputs = inputs
         self.outputs = outputs

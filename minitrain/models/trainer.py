@@ -10,6 +10,7 @@ import inspect
 import sys
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from itertools import islice
 from typing import Any
@@ -24,7 +25,7 @@ from minitrain.engine.program.record import happen
 from minitrain.engine.tape import GradientTape
 from minitrain.engine.tensor import Tensor, TensorLike
 from minitrain.engine.trail import STATE
-from minitrain.errors import DTypeError, InvalidArgumentError
+from minitrain.errors import DTypeError, InvalidArgumentError, MinitrainError
 from minitrain.layers.base import Layer, trial
 from minitrain.layers.stateless import need_one_each, standing_in
 from minitrain.layers.walk import leaves
@@ -173,7 +174,12 @@ class Trainer:
         if total is not None:
             added = [total, *added]
         if not added:
-            raise InvalidArgumentError("There is nothing to minimise: no `y`, no `loss` in compile, and no `add_loss`.")
+            if self.loss is not None:
+                raise InvalidArgumentError(
+                    "`y` is missing: the `loss` of compile compares what the model gives with targets. Data must be x "
+                    "and y, batches and `validation_data` (x, y)."
+                )
+            raise InvalidArgumentError("There is nothing to minimise: no `loss` in compile, and no `add_loss`.")
         return added[0] if len(added) == 1 else add_n(added)
 
     def stateless_compute_loss(
@@ -316,6 +322,11 @@ class Trainer:
         self._need_compiled("fit")
         if epochs != 0:
             need_count(epochs, "epochs")
+        for value, name in ((steps_per_epoch, "steps_per_epoch"), (validation_steps, "validation_steps")):
+            if value is not None:
+                need_count(value, name)
+        if isinstance(validation_freq, int):
+            need_count(validation_freq, "validation_freq")
         batches = self._batches(x, y, sample_weight, batch_size, shuffle)
         batches.need_end(steps_per_epoch, "steps_per_epoch")
         validation = None
@@ -331,8 +342,10 @@ class Trainer:
             validation.batch_size = validation_batch_size or validation.batch_size
         if class_weight is not None:
             batches = batches.weighted(class_weight)
-        if isinstance(batches, Table):
-            self._look_at(batches)
+        self._look_at(batches)
+        if validation is not None:
+            with _concerning("validation_data"):
+                self._look_at(validation)
         self.stop_training = False
         steps = steps_per_epoch or len(batches) or None
         is_drawn = sys.stderr.isatty() and is_interactive_logging_enabled()
@@ -377,23 +390,52 @@ class Trainer:
             return float("inf")
         return batches.batch_size * max((each._peek().size for each in self.trainable_variables), default=0)
 
-    def _look_at(self, batches: Table) -> None:
-        """Build the model on a row, and look at its outputs and the targets, before anything is trained."""
+    def _look_at(self, batches: Any) -> None:
+        """Build the model on a row, and look at its outputs and the targets, before anything is trained.
+
+        The labels of a stream are looked at as they come.
+        """
+        if not isinstance(batches, Table):
+            if self._compares_labels():
+                batches.look = self._labels_looked_at()
+            return
         x, y, _ = batches.batch(slice(0, 1))
         try:
             with trial(self):
                 y_pred = self(x, training=False)
         except Exception:
-            if type(self).train_step is Trainer.train_step:
+            if not self._has_own("train") and not self._has_own("test"):
                 raise
             return  # a step of one's own may need no `call`, or another one
         if y is None or self.loss is None:
             return
-        if type(self).compute_loss is Trainer.compute_loss:  # one's own may compare something else than the outputs
+        if type(self).compute_loss is Trainer.compute_loss:
             self._objective.build(y_pred)
             self._objective.need_labels(batches.whole[1], y_pred)
         if not self._measures.is_empty and self._measures.outputs is None:
             self._measures.build(y, y_pred)
+
+    def _compares_labels(self) -> bool:
+        """Whether targets may be labels that the outputs tell apart: a loss of one's own may compare something else."""
+        is_own = self._has_own("train") or self._has_own("test")
+        is_own = is_own or type(self).compute_loss is not Trainer.compute_loss
+        return self.loss is not None and not is_own and self._objective.takes_labels
+
+    def _labels_looked_at(self) -> Callable[[Any, Any], None]:
+        """What raises where a batch of a stream holds labels that are none of those that are predicted."""
+        y_pred: Any = None
+
+        def look(x: Any, y: Any) -> None:
+            nonlocal y_pred
+            if y is None:
+                return
+            if y_pred is None:
+                with trial(self):
+                    y_pred = self(nest.map_structure(lambda each: each[:1], x), training=False)
+                self._objective.build(y_pred)
+            self._objective.need_labels(y, y_pred)
+
+        return look
 
     def _train_epoch(self, batches: Iterator[Batch], hooks: CallbackList, epoch: int, done: int) -> Results:
         """Train on the batches, but for those that were done before, and give the epoch's results."""
@@ -459,7 +501,8 @@ class Trainer:
         self._need_compiled("evaluate")
         batches = self._batches(x, y, sample_weight, batch_size)
         batches.need_end(steps, "steps")
-        verbosity = 0 if verbose == "auto" else int(verbose)
+        self._look_at(batches)
+        verbosity = int(is_interactive_logging_enabled()) if verbose == "auto" else int(verbose)
         hooks = CallbackList(callbacks, model=self, epochs=1, steps=steps or len(batches) or None, verbose=verbosity)
         results = self._test_epoch(batches, steps, hooks)
         if verbosity:
@@ -591,6 +634,16 @@ class Trainer:
             raise InvalidArgumentError(
                 f"You must call `compile()` before `{method}()`: `model.compile(optimizer, loss)` says what to train."
             )
+
+
+@contextmanager
+def _concerning(argument: str) -> Iterator[None]:
+    """Within this `with` block errors say which argument they are about."""
+    try:
+        yield
+    except MinitrainError as error:
+        error.args = (f"In `{argument}`: {error.message}",)
+        raise
 
 
 @cache

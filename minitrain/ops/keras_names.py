@@ -729,6 +729,6 @@ def ndim(x: Any) -> int:
     return x.ndim if isinstance(x, TensorLike) else as_tensor(x).ndim
 
 
-def size(x: Any) -> int:
-    """The number of elements."""
-    return as_tensor(x)._array.size
+def size(x: Any) -> Tensor:
+    """The number of elements, int32."""
+    return Tensor(np.array(as_tensor(x)._array.size, np.int32))

@@ -11,7 +11,7 @@ from minitrain.engine.convert import as_tensor
 from minitrain.engine.tensor import Tensor
 from minitrain.engine.transforms import jvp as _jvp
 from minitrain.errors import InvalidArgumentError, ShapeError
-from minitrain.ops import decompositions, elementwise, linear, neural, reduction, shaping
+from minitrain.ops import creation, decompositions, elementwise, linear, neural, reduction, shaping
 from minitrain.ops.keras_names import EPSILON
 from minitrain.ops.reduction import _floats
 
@@ -105,12 +105,21 @@ def psnr(x1: Any, x2: Any, max_val: Any) -> Tensor:
 
 
 def layer_normalization(
-    x: Any, gamma: Any = None, beta: Any = None, axis: Any = -1, epsilon: float | None = None, **kwargs: Any
+    x: Any,
+    gamma: Any = None,
+    beta: Any = None,
+    axis: Any = -1,
+    epsilon: float | None = None,
+    rms_scaling: bool = False,
 ) -> Tensor:
-    """(x - mean) / sqrt(variance + epsilon) * gamma + beta, with the moments over `axis`, from the last axes on."""
+    """(x - mean) / sqrt(variance + epsilon) * gamma + beta, with the moments over `axis`, from the last axes on.
+
+    `rms_scaling`: without the mean.
+    """
     x = _floats(x)
     axes = [axis] if isinstance(axis, int) else list(axis)
     mean, variance = neural.moments(x, axes, keepdims=True)
+    mean = creation.zeros_like(mean) if rms_scaling else mean
     kept = {each % x.ndim for each in axes}
     along = [size if each in kept else 1 for each, size in enumerate(x.shape)]
     gamma, beta = (

@@ -161,8 +161,13 @@ def _(xp, g, out, x, *, shift, axis):
 
 
 def reshape(tensor: Any, shape: Any, name: str | None = None) -> Tensor:
-    """The same elements in another shape; one size may be -1, for what is left. Raises ShapeError where they differ."""
+    """The same elements in another shape; one size may be -1, for what is left. Raises ShapeError where they differ.
+
+    None means -1 too, as in the shape of a symbolic tensor.
+    """
     x = as_tensor(tensor)
+    if isinstance(shape, (list, tuple)) and None in shape:
+        shape = [-1 if size is None else size for size in shape]
     sizes = as_ints(shape, "shape")
     array = x._array
     if sizes.count(-1) > 1 or any(size < -1 for size in sizes):

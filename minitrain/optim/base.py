@@ -51,6 +51,7 @@ class Optimizer(Configurable):
     of them, as in Keras.
     """
 
+    _named = True
     _version = 0  # how often an option has been set: programs that update by this optimizer look at it
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -327,6 +328,12 @@ class Optimizer(Configurable):
         if self.built:
             return
         variables = list(variables)
+        strange = [each for each in variables if not isinstance(each, Variable)]
+        if strange:
+            raise DTypeError(
+                f"An optimizer trains Variables, received {strange[0]!r}. `apply_gradients` takes pairs (gradient, "
+                "variable), in this order."
+            )
         self._trainable_variables = variables
         self._place = {id(each): place for place, each in enumerate(variables)}
         self._shapes = [each._peek().shape for each in variables]
@@ -498,7 +505,8 @@ class Optimizer(Configurable):
             arrays.append(array if array.dtype is mine.dtype else array.astype(mine.dtype))
         if not places:
             raise InvalidArgumentError(
-                "No gradients provided for any variable: all are None. `tape.explain(loss, variable)` says why."
+                "No gradients provided for any variable: all are None. `tape.explain(loss, variable)` says why; a loss "
+                "that is computed by other means than minitrain's operations has none."
             )
         if missing and not self._warned:
             self._warned = True

@@ -145,8 +145,9 @@ def _advise(error: Exception, archive: Archive) -> None:
     """Raise the error with advice, where it is that a name is unknown."""
     if str(error).startswith("Unknown"):
         raise InvalidArgumentError(
-            f"{str(archive.path)!r} names what minitrain does not know. {error} If it is your own, decorate it with "
-            "`minitrain.utils.register_serializable()` or pass `custom_objects={name: it}`."
+            f"{str(archive.path)!r} names what minitrain does not know: {str(error).partition(' Known names')[0]} If "
+            "it is your own, decorate it with `minitrain.utils.register_serializable()` or pass `custom_objects={name: "
+            "it}`."
         ) from error
 
 

@@ -218,7 +218,7 @@ class Table:
         y: Any = None,
         sample_weight: Any = None,
         batch_size: int | None = None,
-        shuffle: bool = False,
+        shuffle: Any = False,
         dtype: Any = None,
         strings: bool = False,
     ) -> None:
@@ -253,8 +253,13 @@ class Table:
         """As `Stream.need_end`: a table has one."""
 
     def order(self) -> Array:
-        """A fresh permutation of the rows."""
-        return get_global_generator()._stream.permutation(self.rows)
+        """A fresh permutation of the rows, or with `shuffle="batch"` of the batches, whose rows stay together."""
+        stream = get_global_generator()._stream
+        if self.shuffle != "batch":
+            return stream.permutation(self.rows)
+        whole = self.rows - self.rows % self.batch_size
+        places = np.arange(whole).reshape(-1, self.batch_size)
+        return np.concatenate([stream.permutation(places).reshape(-1), np.arange(whole, self.rows)])
 
     def __iter__(self) -> Shuffled:
         return Shuffled(self)
@@ -390,6 +395,7 @@ class Stream:
         self.strings = strings
         self.shuffle = shuffle
         self.class_weight: dict[int, float] | None = None
+        self.look: Callable[[Any, Any], None] | None = None  # what raises for an x and y that cannot be
 
     def __len__(self) -> int:
         return self._size() or 0
@@ -437,6 +443,8 @@ class Stream:
             x, y, weight = Table(*parts, dtype=self.dtype, strings=self.strings).whole
         except ShapeError as error:
             raise ShapeError(f"{error} An iterable must give batches, as `dataset.batch(32)` does.") from error
+        if self.look is not None:
+            self.look(x, y)
         if self.class_weight is not None:
             weight = class_weighted(y, weight, self.class_weight)
         return x, y, weight

@@ -40,7 +40,8 @@ class OwnLoss(Loss):
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         # Functions of one's own may ask for what Tensors alone have, whether the step is recorded or not.
-        return as_tensor(self.function(as_tensor(y_true) if isinstance(y_true, np.ndarray) else y_true, y_pred))
+        found = self.function(as_tensor(y_true) if isinstance(y_true, np.ndarray) else y_true, y_pred)
+        return None if found is None else as_tensor(found)  # which the base refuses
 
 
 class LossSum(Loss):
@@ -290,6 +291,11 @@ class Objective:
         ]
         return None if not weighted else weighted[0] if len(weighted) == 1 else add_n(weighted)
 
+    @property
+    def takes_labels(self) -> bool:
+        """Whether `need_labels` has anything to look at."""
+        return any(isinstance(each, OF_LABELS) for each in nest.flatten(self._structure))
+
     def need_labels(self, y: Any, y_pred: Any) -> None:
         """Raise InvalidArgumentError, naming the row, where a label is none of those that are predicted."""
         outputs = self.outputs or self.build(y_pred)
@@ -306,6 +312,14 @@ class Objective:
                     "the last layer a unit for each.",
                     stacklevel=4,
                 )
+
+
+OF_LABELS = (
+    losses_module.SparseCategoricalCrossentropy,
+    losses_module.BinaryCrossentropy,
+    losses_module.BinaryFocalCrossentropy,
+    losses_module.CategoricalCrossentropy,
+)
 
 
 def _need_classes(labels: Any, classes: int, ignored: int | None) -> None:
@@ -334,7 +348,9 @@ def _need_probabilities(labels: Any, name: str) -> None:
 def _alone(loss: Any, weight: Any) -> tuple[Any, Any]:
     """The loss of an output and its weight; a list of losses, with one weight or a list of them, is their sum."""
     if not isinstance(loss, (list, tuple)):
-        return loss, weight[0] if isinstance(weight, (list, tuple)) and len(weight) == 1 else weight
+        if isinstance(weight, (list, tuple)) and len(weight) != 1:
+            raise InvalidArgumentError(f"`loss_weights` {weight!r} must match the losses, of which there is one.")
+        return loss, weight[0] if isinstance(weight, (list, tuple)) else weight
     parts = [each for each in loss if each is not None]
     weights = list(weight) if isinstance(weight, (list, tuple)) else [1.0] * len(loss)
     if len(weights) != len(loss):

@@ -740,3 +740,96 @@ def test_the_path_of_a_weight_goes_through_the_layers_that_made_it():
     late.fit(X, Y, verbose=0)
     assert paths(late) == ["late/inner/d/kernel", "late/inner/d/bias"]
     assert late.optimizer.variables[2].name == "late_inner_d_kernel_momentum"
+
+
+def test_classes_that_forgot_their_super_init_say_so():
+    def forgetful(base, **methods):
+        return type("Forgetful", (base,), {"__init__": lambda self: None, **methods})()
+
+    measuring = {"update_state": lambda *args, **kwargs: None, "result": lambda self: 0.0}
+    for use in (
+        lambda: forgetful(keras.Model)(X),
+        lambda: forgetful(keras.Model).compile("sgd", "mse"),
+        lambda: forgetful(layers.Layer)(X),
+        lambda: forgetful(layers.Layer).add_weight((2,)),
+        lambda: model(metrics=[forgetful(keras.metrics.Metric, **measuring)]).fit(X, Y, verbose=0),
+        lambda: model(loss=forgetful(keras.losses.Loss, call=lambda self, a, b: a - b)).fit(X, Y, verbose=0),
+        lambda: model(optimizer=forgetful(keras.optimizers.SGD)).fit(X, Y, verbose=0),
+    ):
+        with pytest.raises(RuntimeError, match=r"Forgetful .*super\(\).__init__\(\)"):
+            use()
+    assert not hasattr(layers.Dense(1), "units_")
+
+
+def test_mistakes_with_layers_and_variables_are_named():
+    class Late(layers.Layer):
+        def call(self, x):
+            return x @ self.add_weight((3, 1))
+
+    dense, late = layers.Dense(1), Late()
+    dense.build((None, 3))
+    late(X)
+    v = keras.Variable(1.0)
+    for use, said in (
+        (lambda: late(X), "in `build`"),
+        (lambda: layers.Dense(1, activaton="relu"), "Did you mean 'activation'"),
+        (lambda: dense.set_weights([np.ones((2, 2)), np.ones(1)]), f"'{dense.name}'"),
+        (lambda: keras.optimizers.SGD().apply_gradients([(v, keras.ops.ones(()))]), "gradient, variable"),
+        (lambda: model()("hello"), "'hello'"),
+        (lambda: keras.Model(X, X), "ndarray"),
+        (lambda: layers.Add()([keras.Input((3,)), keras.Input((4,))]), r"\(None, 3\), \(None, 4\)"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            use()
+
+
+def test_the_backend_has_the_operations_of_older_tutorials():
+    backend = keras.backend
+    t, p = np.array([[0.0, 1.0], [1.0, 0.0]], "float32"), np.array([[0.2, 0.8], [0.6, 0.4]], "float32")
+    made = model(loss=lambda a, b: backend.sqrt(backend.mean(backend.square(b - a))))
+    assert np.isfinite(made.fit(X, Y, verbose=0).history["loss"]).all()
+    np.testing.assert_allclose(backend.dot(np.ones((2, 3)), np.ones((3, 4))), 3 * np.ones((2, 4)))
+    np.testing.assert_allclose(
+        backend.binary_crossentropy(t, p), keras.losses.binary_crossentropy(t[..., None], p[..., None]), rtol=1e-5
+    )
+    logits = keras.ops.log(p / (1.0 - p))
+    np.testing.assert_allclose(
+        backend.binary_crossentropy(t, logits, from_logits=True), backend.binary_crossentropy(t, p), rtol=1e-5
+    )
+    for logits, given in ((False, p), (True, np.log(p))):
+        found = backend.categorical_crossentropy(t, given, logits)
+        np.testing.assert_allclose(found, -np.log([0.8, 0.6]), rtol=1e-5)
+        np.testing.assert_allclose(
+            backend.sparse_categorical_crossentropy(t.argmax(-1), given, logits), found, rtol=1e-6
+        )
+    np.testing.assert_allclose(backend.relu([-1.0, 3.0], 0.1, 2.0), [-0.1, 2.0])
+    np.testing.assert_allclose(backend.l2_normalize([3.0, 4.0]), [0.6, 0.8], rtol=1e-6)
+    np.testing.assert_allclose(backend.switch([True, False], t, p), [t[0], p[1]])
+    assert backend.repeat(np.ones((2, 3)), 4).shape == (2, 4, 3)
+    assert backend.int_shape(keras.Input((3,))) == (None, 3)
+    assert backend.argmax(p).dtype == "int64"
+    v = backend.variable([1.0, 2.0])
+    backend.set_value(v, [3, 4])
+    backend.update_add(v, [1.0, 1.0])
+    backend.moving_average_update(v, 0.0, 0.5)
+    np.testing.assert_array_equal(backend.get_value(v), [2.0, 2.5])
+    for name in backend.__all__:
+        assert callable(getattr(backend, name))
+    with pytest.raises(AttributeError, match=r"minitrain\.ops"):
+        backend.conv2d  # noqa: B018
+
+
+def test_shapes_of_symbolic_tensors_go_into_reshape():
+    y = keras.Input((4,))
+    made = keras.ops.reshape(y, (keras.ops.shape(y)[0], 2, 2))
+    assert made.shape == (None, 2, 2)
+    assert keras.Model(y, made)(np.ones((3, 4))).shape == (3, 2, 2)
+    assert keras.ops.reshape(y, keras.ops.shape(y)).shape == (None, 4)
+    x = keras.Input((3,), batch_size=2)
+    np.testing.assert_array_equal(keras.Model(x, x + keras.ops.cast(keras.ops.size(x), "float32"))(X[:2]), X[:2] + 6)
+
+
+def test_layer_normalization_without_the_mean():
+    x = np.arange(6.0, dtype="float32").reshape(2, 3)
+    found = keras.ops.layer_normalization(x, rms_scaling=True)
+    np.testing.assert_allclose(found, x / np.sqrt(2.0 / 3.0 + 1e-3), rtol=1e-3)

@@ -721,9 +721,9 @@ def test_sizes_places_and_numbers_are_those_of_each_call(name, of):
     ],
 )
 def test_functions_of_numpys_that_are_no_operations_are_refused(function):
-    for given in (function, lambda x: function(x + 0.0)):
+    for each in (function, lambda x: function(x + 0.0)):
         with pytest.raises(CannotReplay, match=r"`numpy\."):
-            mt.function(given)(mt.constant(1.0))
+            mt.function(each)(mt.constant(1.0))
 
 
 def test_python_functions_are_called_every_time():

@@ -469,3 +469,95 @@ def test_what_a_call_assigns_is_done_once_a_batch_and_never_by_building():
     assert int(counting.calls) == 0
     model(X)
     assert int(counting.calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("loss", "wrong"), [("sparse_categorical_crossentropy", 7), ("binary_crossentropy", 2), ("binary_crossentropy", -1)]
+)
+def test_labels_that_are_none_are_refused_wherever_they_come_from(loss, wrong):
+    units = 3 if loss[0] == "s" else 1
+    right, labels = np.zeros(100, "int64"), np.full(100, wrong)
+    model = small(units, "sigmoid" if units == 1 else "softmax", loss=loss)
+    weights = model.get_weights()
+    for given in (
+        lambda: model.fit(X, labels, verbose=0),
+        lambda: model.fit(X, right, validation_data=(X, labels), verbose=0),
+        lambda: model.evaluate(X, labels, verbose=0),
+        lambda: model.fit(mt.data.Dataset.from_tensor_slices((X, labels)).batch(32), verbose=0),
+        lambda: (
+            model.fit(X, right, validation_data=[(X, labels)], epochs=0, verbose=0) or model.evaluate([(X, labels)])
+        ),
+    ):
+        with pytest.raises(ValueError, match=r"`y`.*row 0"):
+            given()
+    for before, after in zip(weights, model.get_weights()):
+        np.testing.assert_array_equal(before, after)
+
+
+def test_what_is_wrong_with_validation_data_is_told_before_training():
+    model = small()
+    model.fit(X, Y, verbose=0)
+    for data, said in (((X[:, :3], Y), r"validation_data.*\(None, 3\)"), ((X, Y[:3]), "rows|100")):
+        weights = model.get_weights()
+        with pytest.raises(ValueError, match=said):
+            model.fit(X, Y, validation_data=data, verbose=0)
+        np.testing.assert_array_equal(weights[0], model.get_weights()[0])
+
+
+def test_shuffled_batches_keep_their_rows_together():
+    seen = []
+
+    class Seeing(layers.Layer):
+        def call(self, x):
+            seen.append(np.asarray(x)[:, 0].tolist())
+            return x
+
+    model = mt.Sequential([Seeing(), layers.Dense(1)])
+    model.compile("sgd", "mse", run_eagerly=True)
+    model.fit(np.arange(14.0)[:, None], np.zeros(14), batch_size=4, epochs=3, shuffle="batch", verbose=0)
+    epochs = np.array([each[0] for each in seen[-12:]]).reshape(3, 4)
+    assert all(each == list(range(int(each[0]), int(each[0]) + len(each))) for each in seen[-12:])
+    assert all(sorted(each) == [0, 4, 8, 12] for each in epochs.tolist())
+    assert len({tuple(each) for each in epochs.tolist()}) > 1
+
+
+def test_evaluate_says_what_it_found_unless_it_is_told_not_to(capsys):
+    model = small()
+    model.evaluate(X, Y)
+    assert "loss: " in capsys.readouterr().out
+    model.evaluate(X, Y, verbose=0)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"validation_freq": 0}, "validation_freq"),
+        ({"steps_per_epoch": -2}, "steps_per_epoch"),
+        ({"y": None}, "`y` is missing"),
+        ({"x": X[:, :3]}, r"received shape \(None, 3\)"),
+    ],
+)
+def test_arguments_of_fit_that_cannot_be_are_named(wrong, said):
+    with pytest.raises(ValueError, match=said):
+        small().fit(**{"x": X, "y": Y, "verbose": 0, **wrong})
+
+
+def test_weights_of_losses_that_are_too_many_are_refused():
+    with pytest.raises(ValueError, match="loss_weights"):
+        small(loss_weights=[2.0, 5.0]).evaluate(X, Y, verbose=0)
+
+
+def test_what_returns_nothing_is_named():
+    class Silent(mt.Model):
+        def call(self, x):
+            return None
+
+    def silent(y_true, y_pred):
+        return None
+
+    model = Silent()
+    model.compile("sgd", "mse")
+    for given, said in ((model, "`call`"), (small(loss=silent), "'silent'")):
+        with pytest.raises(TypeError, match=said):
+            given.fit(X, Y, verbose=0)

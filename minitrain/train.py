@@ -99,9 +99,10 @@ class Checkpoint:
                     f"{str(save_path)!r} holds {len(held[name])} variables of {name!r}, which has {len(wanted[name])}. "
                     "Call it on data, or `build` it, before it is restored."
                 )
-        for name in held.keys() & wanted.keys():
-            for variable, value in zip(wanted[name], held[name], strict=True):
-                variable.assign(value)
+        pairs = [pair for name in held.keys() & wanted.keys() for pair in zip(wanted[name], held[name], strict=True)]
+        accepted = [(variable, variable._accept(value, "restore")) for variable, value in pairs]
+        for variable, value in accepted:  # none before all fit
+            variable._write(value)
         self.save_counter.assign(count)
         return Restored(sorted(held.keys() ^ {name for name, each in wanted.items() if each}))
 
@@ -211,7 +212,7 @@ def _noted(directory: Path) -> list[str]:
     try:
         names = json.loads(path.read_text())["checkpoints"]
         return [str(directory / each) for each in names if (directory / each).is_file()]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError, OSError) as error:
         raise FileFormatError(f"{str(path)!r} is no note of checkpoints, or is damaged.") from error
 
 

@@ -6,7 +6,9 @@ is wrong with a file ends in one `FileFormatError`.
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -38,27 +40,36 @@ def _depth(value: Any) -> int:
 def write_whole(path: Any, write: Any) -> None:
     """Let `write(temporary path)` make a file, and put it in the place of `path` at once: a crash leaves the old.
 
-    What a link points to is replaced, not the link. Raises InvalidArgumentError for what is no file, such as a folder.
+    What a link points to is replaced, not the link, and who may read and write it stays. Raises InvalidArgumentError
+    for what is no path of a file, such as a folder, and PermissionError for a file that may not be written to.
     """
-    import tempfile  # ten milliseconds with zipfile, which importing minitrain should not take
-
-    if os.path.exists(path) and not os.path.isfile(path):
-        raise InvalidArgumentError(f"{str(path)!r} is no file, and cannot be replaced by one: give the path of a file.")
-    path = Path(os.path.realpath(path))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    os.close(handle)
+    path = checked_path(path)
+    is_there = os.path.exists(path)
+    if is_there and not os.path.isfile(path):
+        raise InvalidArgumentError(f"{path!r} is no file, and cannot be replaced by one: give the path of a file.")
+    if is_there and not os.access(path, os.W_OK):
+        raise PermissionError(errno.EACCES, "The file is there, and may not be written to", path)
+    place = Path(os.path.realpath(path))
+    place.parent.mkdir(parents=True, exist_ok=True)
+    temporary = place.parent / f".{os.urandom(8).hex()}.tmp"
     try:
-        write(temporary)
+        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))  # as a new file would be
+        write(str(temporary))
         with open(temporary, "rb") as file:
             os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)  # mkstemp lets nobody else read
-        os.replace(temporary, path)
+        if is_there:
+            os.chmod(temporary, stat.S_IMODE(os.stat(place).st_mode))
+        os.replace(temporary, place)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
+
+
+def checked_path(path: Any) -> str:
+    """The path of a file as a string. Raises InvalidArgumentError for what is none."""
+    if not isinstance(path, (str, os.PathLike)) or not isinstance(os.fspath(path), str) or not os.fspath(path):
+        raise InvalidArgumentError(f"Expected the path of a file, received {path!r}.")
+    return str(os.fspath(path))
 
 
 def write_archive(path: Any, texts: dict[str, Any], tensors: dict[str, dict[str, Any]]) -> None:
@@ -105,8 +116,12 @@ class Archive:
     def __init__(self, path: Any, allow_keras: bool = False) -> None:
         import zipfile
 
-        self.path = Path(path)
-        if not self.path.is_file():
+        self.path = Path(checked_path(path))
+        try:
+            is_there = self.path.is_file()
+        except OSError:  # a name that is too long
+            is_there = False
+        if not is_there:
             raise MissingFileError(f"File not found: {str(path)!r}.")
         size = self.path.stat().st_size
         with open(self.path, "rb") as file:

@@ -6,7 +6,9 @@ layer's weights are numbered in its group "vars", and the layers in its attribut
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,8 @@ from minitrain.configuration import snake_case
 from minitrain.errors import FileFormatError, ShapeError, needing
 from minitrain.layers.base import Layer
 from minitrain.saving.archive import IN_HDF5, of_keras
+
+LEAST_CHUNK = 1 << 16  # elements that a file may unpack at once whatever it holds
 
 
 def groups(layer: Any, path: str = "", seen: set[int] | None = None) -> Iterator[tuple[str, list[Any]]]:
@@ -55,11 +59,13 @@ def write(model: Any, path: Any) -> None:
     with needing("h5"):
         import h5py
 
-    with h5py.File(path, "w") as file:
+    whole = io.BytesIO()  # h5py takes the process down where a disk is full
+    with h5py.File(whole, "w") as file:
         for group, weights in groups(model):
             made = file.create_group(group)
             for place, each in enumerate(weights):
                 made.create_dataset(str(place), data=each.numpy())
+    Path(path).write_bytes(whole.getbuffer())
 
 
 def read(model: Any, path: Any, skip_mismatch: bool = False, file: Any = None) -> None:
@@ -93,6 +99,8 @@ def read(model: Any, path: Any, skip_mismatch: bool = False, file: Any = None) -
                         )
                     if data.external or data.is_virtual or data.dtype.kind not in "fiub":
                         raise ValueError(f"{group}/{place} holds no numbers of its own")
+                    if data.chunks and np.prod(data.chunks, dtype=np.float64) > max(data.size, LEAST_CHUNK):
+                        raise ValueError(f"{group}/{place} is cut into pieces larger than itself")
                     accepted.append((weight, np.asarray(data[()]).astype(weight._peek().dtype, copy=False)))
     except (ShapeError, FileFormatError):
         raise

@@ -183,7 +183,8 @@ class CallbackList:
     def pass_over(self, batches: Iterator[Any], done: int) -> None:
         """Pass over the batches that were done before training stopped."""
         for _ in range(done):
-            next(batches, None)
+            if next(batches, None) is None:
+                break
         for each in self.callbacks:
             if isinstance(each, Backup):
                 each.skipped()

@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from minitrain.errors import InvalidArgumentError, UnknownNameError
+from minitrain.errors import InvalidArgumentError, MinitrainError, UnknownNameError
 from minitrain.ops.random import STREAMS, Generator
 from minitrain.saving.archive import Archive, write_archive
 from minitrain.saving.model import assign_weights, random_layers, weights_of
 from minitrain.saving.state import CannotWrite, put_together, taken_apart
 from minitrain.training.callbacks import Backup, Callback, Logs, Watcher
+
+FORMAT = 1  # of backups
 
 
 class ModelCheckpoint(Watcher):
@@ -139,6 +143,7 @@ class BackupAndRestore(Backup):
         model, tracker = self.model, self.model._loss_tracker
         arrays: dict[str, Any] = {}
         state = {
+            "format": FORMAT,
             "epoch": epoch,
             "batch": batch,
             "stop_training": bool(model.stop_training),
@@ -155,9 +160,23 @@ class BackupAndRestore(Backup):
     def restore(self, callbacks: list[Callback]) -> tuple[int, int] | None:
         if not self.path.exists():
             return None
-        model = self.model
         archive = Archive(self.path)
+        with _all_or_nothing(self.model, [self, *callbacks]):
+            try:
+                return self._restored(archive, callbacks)
+            except MinitrainError:
+                raise
+            except Exception as error:  # what another version wrote, or nobody, can fail in any way
+                raise archive.broken(f"its state cannot be restored ({type(error).__name__}: {error})") from error
+
+    def _restored(self, archive: Archive, callbacks: list[Callback]) -> tuple[int, int]:
+        model = self.model
         state, arrays = archive.text("state"), archive.tensors("state")
+        if state.get("format") != FORMAT:
+            raise archive.broken(f"its format is {state.get('format')!r}, and this version reads {FORMAT}")
+        epoch, batch = state["epoch"], state["batch"]
+        if not all(isinstance(each, int) and 0 <= each < 1 << 31 for each in (epoch, batch)):
+            raise archive.broken(f"it stopped in epoch {epoch!r}, batch {batch!r}")
         optimizer = archive.tensors("optimizer")
         assign_weights(model, archive.tensors("weights"), archive)
         model.optimizer.build(model.trainable_variables)
@@ -177,7 +196,7 @@ class BackupAndRestore(Backup):
         self._epoch_start = state["epoch_start"]
         set_streams(model, self._epoch_start or state["streams"])
         self._after_skipping = state["streams"]
-        return int(state["epoch"]), int(state["batch"])
+        return epoch, batch
 
     def skipped(self) -> None:
         """Called when the batches that were done before have been passed over: the streams stand where they stood."""
@@ -189,6 +208,30 @@ class BackupAndRestore(Backup):
             self.path.unlink(missing_ok=True)
             if self.backup_dir.is_dir() and not any(self.backup_dir.iterdir()):
                 self.backup_dir.rmdir()
+
+
+@contextmanager
+def _all_or_nothing(model: Any, callbacks: list[Callback]) -> Iterator[None]:
+    """Where this `with` block raises, the model, its optimizer, the streams and the callbacks are as they were."""
+    tracker, optimizer = model._loss_tracker, model.optimizer
+    weights, metrics = model.get_weights(), [each.numpy() for each in _metric_state(model)]
+    slots = optimizer.get_weights() if optimizer.built else None
+    held = [(each, dict(vars(each))) for each in (tracker, *callbacks)]
+    streams, is_stopped = streams_of(model), model.stop_training
+    try:
+        yield
+    except BaseException:
+        model.set_weights(weights)
+        if slots is not None:
+            optimizer.set_weights(slots)
+        for variable, value in zip(_metric_state(model), metrics, strict=True):
+            variable.assign(value)
+        for each, attributes in held:
+            vars(each).clear()
+            vars(each).update(attributes)
+        set_streams(model, streams)
+        model.stop_training = is_stopped
+        raise
 
 
 def _kept(state: dict[str, Any], arrays: dict[str, Any]) -> Any:

@@ -109,3 +109,15 @@ def test_the_variables_of_a_file_are_listed_and_read(tmp_path):
     np.testing.assert_array_equal(tf.train.load_variable(path, "weights/0"), [1.0, 2.0])
     with pytest.raises(ValueError, match="weights/1"):
         tf.train.load_variable(path, "weight")
+
+
+def test_what_does_not_fit_changes_nothing(tmp_path):
+    values = [tf.Variable(np.ones(2)), tf.Variable(np.ones(2)), tf.Variable(np.ones(3))]
+    path = tf.train.Checkpoint(parts=values).write(tmp_path / "one")
+    others = [tf.Variable(np.zeros(2)), tf.Variable(np.zeros(2)), tf.Variable(np.zeros(4))]
+    with pytest.raises(ValueError, match="shape"):
+        tf.train.Checkpoint(parts=others).restore(path)
+    assert not any(each.numpy().any() for each in others)
+    (tmp_path / "checkpoint").write_text("[" * 100_000)
+    with pytest.raises(ValueError, match="note"):
+        tf.train.latest_checkpoint(tmp_path)

@@ -1057,3 +1057,109 @@ def test_layers_that_were_arguments_come_back_where_get_config_is_left_to_us(tmp
         model.save(path)
         again = load_model(path, custom_objects={"Around": Around, "Net": Net})
         np.testing.assert_array_equal(again(x), before)
+
+
+def test_who_may_read_a_file_stays_and_what_is_write_protected_too(tmp_path):
+    model = mt.Sequential([Input((6,)), layers.Dense(1)])
+    path = tmp_path / "model.minitrain"
+    model.save(path)
+    assert path.stat().st_mode & 0o777 == 0o666 & ~umask()
+    path.chmod(0o600)
+    model.save(path)
+    assert path.stat().st_mode & 0o777 == 0o600
+    model.save_weights(tmp_path / f"{'a' * 230}.weights.h5")
+    assert len(list(tmp_path.iterdir())) == 2
+    if os.geteuid():  # root may write to everything
+        path.chmod(0o400)
+        with pytest.raises(PermissionError):
+            model.save(path)
+
+
+def umask():
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+@pytest.mark.parametrize("path", ["", b"model", None, io.BytesIO(), 3])
+def test_what_is_no_path_is_named(path):
+    model = mt.Sequential([Input((6,)), layers.Dense(1)])
+    for use in (model.save, load_model):
+        with pytest.raises(InvalidArgumentError, match="path of a file"):
+            use(path)
+    with pytest.raises(FileNotFoundError):
+        load_model("a" * 5000)
+
+
+def test_a_full_disk_leaves_the_old_weights(tmp_path, monkeypatch):
+    model = mt.Sequential([Input((6,)), layers.Dense(1)])
+    path = tmp_path / "model.weights.h5"
+    model.save_weights(path)
+    before = path.read_bytes()
+
+    def full(self, data):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match="No space"):
+        model.save_weights(path)
+    assert path.read_bytes() == before
+    assert [each.name for each in tmp_path.iterdir()] == [path.name]
+
+
+def test_hdf5_pieces_larger_than_what_they_hold_take_no_memory(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    model = mt.Sequential([Input((6,)), layers.Dense(1)])
+    path = tmp_path / "model.weights.h5"
+    model.save_weights(path)
+    with h5py.File(path, "r+") as file:
+        held = file["layers/dense/vars"]
+        values = held["0"][()]
+        del held["0"]
+        held.create_dataset("0", data=values, chunks=(8000, 8000), maxshape=(None, None), compression="gzip")
+    with pytest.raises(FileFormatError, match="pieces"):
+        model.load_weights(path)
+
+
+BACKUP_MISTAKES = {
+    "another format": lambda state: state.update(format=7),
+    "no streams": lambda state: state.pop("streams"),
+    "no callbacks": lambda state: state.update(callbacks=-1),
+    "no sums": lambda state: state.update(sums=[]),
+    "a batch beyond all": lambda state: state.update(batch=10**30),
+    "a text for an epoch": lambda state: state.update(epoch="one"),
+    "no main stream": lambda state: state["streams"].update(main=None),
+    "no list": lambda state: state.clear(),
+}
+
+
+@pytest.mark.parametrize("name", BACKUP_MISTAKES)
+def test_a_backup_that_cannot_be_restored_changes_nothing(tmp_path, name):
+    def kill(epoch, logs):
+        if epoch == 1:
+            raise KeyboardInterrupt
+
+    def backup():
+        return mt.callbacks.BackupAndRestore(tmp_path)
+
+    def made(optimizer="adam"):
+        model = mt.Sequential([Input((6,)), layers.Dense(2), layers.Dropout(0.5), layers.Dense(1)])
+        model.compile(optimizer, "mse")
+        return model
+
+    with pytest.raises(KeyboardInterrupt):
+        made().fit(X, Y, epochs=3, verbose=0, callbacks=[backup(), mt.callbacks.LambdaCallback(on_epoch_end=kill)])
+    path = next(tmp_path.iterdir())
+    with zipfile.ZipFile(path) as archive:
+        entries = {each: archive.read(each) for each in archive.namelist()}
+    state = json.loads(entries["state.json"])
+    BACKUP_MISTAKES[name](state)
+    with zipfile.ZipFile(path, "w") as archive:
+        for each, data in (entries | {"state.json": json.dumps(state)}).items():
+            archive.writestr(each, data)
+    for model in (made(), made("sgd")):
+        before = model.get_weights()
+        with pytest.raises(FileFormatError if model.optimizer.name.startswith("adam") else MinitrainError):
+            model.fit(X, Y, epochs=3, verbose=0, callbacks=[backup()])
+        for mine, its in zip(model.get_weights(), before):
+            np.testing.assert_array_equal(mine, its)

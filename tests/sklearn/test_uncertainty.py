@@ -1,5 +1,8 @@
 """Quantiles, Gaussian deviations and conformal intervals: what is promised holds on data whose truth is known."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from sklearn.linear_model import LinearRegression
@@ -90,3 +93,12 @@ def test_the_widths_of_a_pipeline_are_those_of_its_last_step():
     for wrong in ("x", MLPClassifier()):
         with pytest.raises(ValueError, match="regressor"):
             ConformalRegressor(wrong).fit(x, y)
+
+
+def test_the_network_inside_loads_where_the_estimators_are_not_imported(tmp_path):
+    x = np.random.default_rng(0).normal(size=(40, 2))
+    path = tmp_path / "model.minitrain"
+    QuantileRegressor(hidden_layer_sizes=(3,), tol=1e9).fit(x, x[:, 0]).model_.save(path)
+    code = f"from minitrain.models import load_model; print(load_model({str(path)!r}).name)"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "network"

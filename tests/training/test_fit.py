@@ -484,9 +484,7 @@ def test_labels_that_are_none_are_refused_wherever_they_come_from(loss, wrong):
         lambda: model.fit(X, right, validation_data=(X, labels), verbose=0),
         lambda: model.evaluate(X, labels, verbose=0),
         lambda: model.fit(mt.data.Dataset.from_tensor_slices((X, labels)).batch(32), verbose=0),
-        lambda: (
-            model.fit(X, right, validation_data=[(X, labels)], epochs=0, verbose=0) or model.evaluate([(X, labels)])
-        ),
+        lambda: model.evaluate(mt.data.Dataset.from_tensor_slices((X, labels)).batch(32), verbose=0),
     ):
         with pytest.raises(ValueError, match=r"`y`.*row 0"):
             given()

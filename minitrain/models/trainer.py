@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from itertools import islice
@@ -151,7 +151,23 @@ class Trainer:
     def metrics_names(self) -> list[str]:
         """What `evaluate` gives, in order."""
         compiled = ["loss", *self._objective.shown, *self._measures.labels] if self._compiled else []
-        return [*compiled, *(each.name for each in self._own_metrics())]
+        return self._in_order([*compiled, *(each.name for each in self._own_metrics())])
+
+    def _in_order(self, names: Iterable[str]) -> list[str]:
+        """The names of results as Keras orders them: the loss, metrics whose name has no output's before it, the
+        losses of outputs, metrics of the user's own, and the rest by the alphabet.
+        """
+        compiled = ["loss", *self._measures.unled, *self._objective.shown] if self._compiled else []
+        known = [*compiled, *(each.name for each in self._own_metrics())]
+        found = [name for name in dict.fromkeys(known) if name in names]
+        return found + sorted(set(names) - set(found))
+
+    def _as_asked(self, results: Results, return_dict: bool) -> Any:
+        """A dict by name, as Keras sorts them, a list of the values, or the only one."""
+        if return_dict:
+            return dict(sorted(results.items()))
+        values = [results[name] for name in self._in_order(results)]
+        return values[0] if len(values) == 1 else values
 
     def reset_metrics(self) -> None:
         """Start all metrics anew, as at the beginning of every epoch."""
@@ -507,7 +523,7 @@ class Trainer:
         results = self._test_epoch(batches, steps, hooks)
         if verbosity:
             print(" - ".join(f"{name}: {value:.4g}" for name, value in results.items()))
-        return _as_asked(results, return_dict)
+        return self._as_asked(results, return_dict)
 
     def _test_epoch(self, batches: Any, steps: int | None, hooks: CallbackList) -> Results:
         self.reset_metrics()
@@ -598,13 +614,13 @@ class Trainer:
         """One step on one batch, and its results."""
         self._need_compiled("train_on_batch")
         self.reset_metrics()
-        return _as_asked(self._stepped("train", self._one_batch(x, y, sample_weight, class_weight))(), return_dict)
+        return self._as_asked(self._stepped("train", self._one_batch(x, y, sample_weight, class_weight))(), return_dict)
 
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
         """The results of one batch."""
         self._need_compiled("test_on_batch")
         self.reset_metrics()
-        return _as_asked(self._stepped("test", self._one_batch(x, y, sample_weight, None))(), return_dict)
+        return self._as_asked(self._stepped("test", self._one_batch(x, y, sample_weight, None))(), return_dict)
 
     def predict_on_batch(self, x: Any) -> Any:
         """The outputs for one batch, as ndarrays."""
@@ -688,12 +704,6 @@ def _numbers(results: Any) -> Results:
     if not isinstance(results, dict):
         raise DTypeError(f"A step must give a dict of results, received {type(results).__name__}.")
     return _named("", results)
-
-
-def _as_asked(results: Results, return_dict: bool) -> Any:
-    """A dict by name, as Keras sorts them, a list of the values, or the only one."""
-    values = list(results.values())
-    return dict(sorted(results.items())) if return_dict else values[0] if len(values) == 1 else values
 
 
 def _is_due(epoch: int, frequency: Any) -> bool:

@@ -427,6 +427,7 @@ class Measures:
         self.outputs: Outputs | None = None
         self.labels: list[str] = []
         self.all: list[Metric] = []  # in the order of `labels`
+        self.unled: list[str] = []  # the labels without an output's name before them, in the order of `compile`
         self.reported: list[Metric] = []  # the same, as `model.metrics` holds them
         self.is_empty = not any(each is not None for each in nest.flatten(self.asked))
 
@@ -460,6 +461,7 @@ class Measures:
                 while name in labelled:
                     name += "_1"
                 labelled[name] = each, place, each in self.weighted[place]
+        self.unled = [] if outputs.count > 1 and outputs.names is not None else list(labelled)
         if outputs.count > 1:  # Keras gives the metrics of several outputs by name
             labelled = dict(sorted(labelled.items()))
         self.labels, self.all = list(labelled), [each for each, _, _ in labelled.values()]

@@ -833,3 +833,30 @@ def test_layer_normalization_without_the_mean():
     x = np.arange(6.0, dtype="float32").reshape(2, 3)
     found = keras.ops.layer_normalization(x, rms_scaling=True)
     np.testing.assert_allclose(found, x / np.sqrt(2.0 / 3.0 + 1e-3), rtol=1e-3)
+
+
+def test_evaluate_orders_the_results_of_several_outputs_as_keras_does():
+    class Pair(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second = layers.Dense(1), layers.Dense(3, activation="softmax")
+
+        def call(self, x):
+            return self.first(x), self.second(x)
+
+    def drawn():
+        x = keras.Input((3,))
+        return keras.Model(x, [layers.Dense(1, name="p")(x), layers.Dense(3, activation="softmax", name="q")(x)])
+
+    losses, metrics = ["mean_squared_error", "categorical_crossentropy"], [["mean_absolute_error"], ["accuracy"]]
+    ends = ["mean_squared_error_loss", "categorical_crossentropy_loss"]
+    orders = {Pair: ["loss", "mean_absolute_error", "accuracy", *ends]}
+    orders[drawn] = ["loss", "p_loss", "q_loss", "p_mean_absolute_error", "q_accuracy"]
+    targets = [Y, np.eye(3, dtype="float32")[np.arange(16) % 3]]
+    for make, names in orders.items():
+        made = make()
+        made.compile("sgd", losses, metrics=metrics)
+        found = made.evaluate(X, targets, verbose=0)
+        by_name = made.evaluate(X, targets, verbose=0, return_dict=True)
+        assert found == [by_name[name] for name in names]
+        assert made.metrics_names == names

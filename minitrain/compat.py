@@ -55,8 +55,8 @@ def enable_eager_execution(*args: Any, **kwargs: Any) -> None:
 
 
 def executing_eagerly() -> bool:
-    """Always True."""
-    return True
+    """Whether what is called now is called as it stands; False where a `function` is recorded."""
+    return not inside_function()
 
 
 def value_and_gradients_function(f: Callable[..., Any], params: Sequence[Any] | None = None) -> Callable[..., Any]:
@@ -125,8 +125,8 @@ class init_scope(_Nothing):  # noqa: N801  # TensorFlow's name
 
 
 def inside_function() -> bool:
-    """Always False: there is no graph."""
-    return False
+    """Whether a `function` is recorded now."""
+    return STATE.trail is not None and STATE.trail.recorder is not None
 
 
 def no_op(name: str | None = None) -> None:

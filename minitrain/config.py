@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from minitrain.dtypes import DTypePolicy, as_dtype
@@ -19,6 +20,7 @@ __all__ = [
     "enable_interactive_logging",
     "enable_traceback_filtering",
     "epsilon",
+    "experimental",
     "floatx",
     "functions_run_eagerly",
     "get_visible_devices",
@@ -163,3 +165,11 @@ get_visible_devices = list_physical_devices
 
 def set_visible_devices(devices: Any, device_type: str | None = None) -> None:
     """Nothing to do: there is one device, and it stays visible."""
+
+
+experimental = SimpleNamespace(  # TensorFlow's
+    get_visible_devices=get_visible_devices,
+    list_physical_devices=list_physical_devices,
+    set_memory_growth=lambda device, enable: None,  # memory grows as it is needed
+    set_visible_devices=set_visible_devices,
+)

@@ -27,15 +27,34 @@ from minitrain.engine.variable import Variable
 from minitrain.errors import DTypeError, InvalidArgumentError, ShapeError
 from minitrain.ops.random import get_global_generator
 
-__all__ = ["AUTOTUNE", "INFINITE_CARDINALITY", "UNKNOWN_CARDINALITY", "Dataset", "experimental"]
+__all__ = ["AUTOTUNE", "INFINITE_CARDINALITY", "UNKNOWN_CARDINALITY", "Dataset", "Options", "experimental"]
 
 AUTOTUNE = -1
 INFINITE_CARDINALITY = -1
 UNKNOWN_CARDINALITY = -2
-experimental = SimpleNamespace(AUTOTUNE=AUTOTUNE, cardinality=lambda dataset: dataset.cardinality())
+experimental = SimpleNamespace(
+    AUTOTUNE=AUTOTUNE,
+    INFINITE_CARDINALITY=INFINITE_CARDINALITY,
+    UNKNOWN_CARDINALITY=UNKNOWN_CARDINALITY,
+    AutoShardPolicy=SimpleNamespace(OFF=-1, AUTO=0, FILE=1, DATA=2, HINT=3),
+    cardinality=lambda dataset: dataset.cardinality(),
+)
 
 Array = Any
 _NOTHING = object()
+
+
+class Options(SimpleNamespace):
+    """TensorFlow's options of how elements are made, all of which mean nothing here."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            autotune=SimpleNamespace(),
+            deterministic=None,
+            experimental_distribute=SimpleNamespace(),
+            experimental_optimization=SimpleNamespace(),
+            threading=SimpleNamespace(),
+        )
 
 
 class Dataset:

@@ -21,8 +21,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 __all__ = [
+    "AlreadyExistsError",
     "DTypeError",
     "DataLossError",
+    "DeadlineExceededError",
     "FailedPreconditionError",
     "FileFormatError",
     "InvalidArgumentError",
@@ -34,8 +36,11 @@ __all__ = [
     "NotInitializedError",
     "OpError",
     "OutOfRangeError",
+    "PermissionDeniedError",
+    "ResourceExhaustedError",
     "ShapeError",
     "TapeError",
+    "UnimplementedError",
     "UnknownNameError",
     "nearest_names",
     "needing",
@@ -100,10 +105,15 @@ class NotInitializedError(TapeError, AttributeError):
     """An object of a user's class is used whose `__init__` forgot `super().__init__()`."""
 
 
-# TensorFlow's names for them
+# TensorFlow's names for them, and for what Python raises by itself
+AlreadyExistsError = FileExistsError
 DataLossError = FileFormatError
+DeadlineExceededError = TimeoutError
 FailedPreconditionError = TapeError
 NotFoundError = MissingFileError
+PermissionDeniedError = PermissionError
+ResourceExhaustedError = MemoryError
+UnimplementedError = NotImplementedError
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import itertools
 import pickle
+import time
 
 import numpy as np
 import pytest
@@ -270,3 +271,17 @@ def test_datasets_pickle_as_the_methods_that_made_them():
         np.testing.assert_array_equal(one, other)
     with pytest.raises(TypeError, match="window"):
         pickle.dumps(next(iter(Dataset.range(3).window(2))))
+
+
+def test_options_are_taken_and_mean_nothing():
+    options = tf.data.Options()
+    options.deterministic = False
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
+    assert [int(each) for each in Dataset.range(3).with_options(options)] == [0, 1, 2]
+
+
+def test_elements_are_mapped_in_a_time_that_their_size_has_no_part_in():
+    wide = Dataset.from_tensor_slices((np.zeros((300, 20_000), "float32"), np.zeros(300))).map(lambda x, y: (x, y))
+    started = time.perf_counter()
+    assert sum(1 for _ in wide.batch(30)) == 10
+    assert time.perf_counter() - started < 2.0  # 8 when each element was written out as text

@@ -307,3 +307,19 @@ def test_values_initialize_weights():
 
 def test_the_base_of_constraints_leaves_weights_alone():
     assert constraints.Constraint()([1.0, -2.0]).numpy().tolist() == [1, -2]
+
+
+def test_a_dtype_hint_is_followed_where_the_value_can_have_it():
+    for value, hint, found in (
+        (np.array([1]), "float32", "float32"),
+        ([np.int64(1)], "float32", "float32"),
+        (range(3), "float32", "float32"),
+        ([1.5], "int32", "float32"),
+        ([1.5], "float64", "float64"),
+    ):
+        assert mt.convert_to_tensor(value, dtype_hint=hint).dtype == found
+
+
+def test_parts_of_a_determinants_logarithm_have_names():
+    found = mt.linalg.slogdet(np.diag([2.0, -3.0]))
+    np.testing.assert_allclose([found.sign, found.log_abs_determinant], [-1.0, np.log(6.0)])

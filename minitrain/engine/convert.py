@@ -7,6 +7,7 @@ array of the same kind takes the Tensor's dtype, so that float32 never turns int
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -73,7 +74,10 @@ def convert_to_tensor(value: Any, dtype: Any = None, dtype_hint: Any = None, nam
     if dtype is not None:
         return Tensor(to_array(value, as_dtype(dtype).dtype))
     if dtype_hint is not None:
-        return like(value, as_dtype(dtype_hint).dtype)
+        hinted = as_dtype(dtype_hint).dtype
+        with suppress(InvalidArgumentError):  # a value that has no such dtype keeps its own
+            return Tensor(to_array(value, hinted))
+        return like(value, hinted)
     return Tensor(to_array(value))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -567,10 +567,17 @@ def det(input: Any, name: str | None = None) -> Tensor:
     return _det(_square(input, "det"))
 
 
+class LogMatrixDeterminant(NamedTuple):
+    """What `slogdet` gives."""
+
+    sign: Tensor
+    log_abs_determinant: Tensor
+
+
 def slogdet(input: Any, name: str | None = None) -> tuple[Tensor, Tensor]:
     """The sign and the logarithm of the absolute value of determinants. (..., n, n) -> (...), (...)"""
     x = _square(input, "slogdet")
-    return _sign_det(x), _log_abs_det(x)
+    return LogMatrixDeterminant(_sign_det(x), _log_abs_det(x))
 
 
 def logdet(matrix: Any, name: str | None = None) -> Tensor:

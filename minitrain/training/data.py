@@ -48,6 +48,8 @@ def as_array(value: Any, name: str, dtype: Any = None, strings: bool = False) ->
             raise NonFiniteError(f"`{name}` is masked at {place}. Fill or drop it before training.")
         if hasattr(value, "dtypes") and (dates := _dates(value)):  # of which polars makes floats
             raise DTypeError(f"`{name}` must hold numbers, received dates or times in {dates}. Encode them first.")
+        if array.ndim == 1 and hasattr(value, "to_frame") and name.startswith("x"):  # a Series is a table of a column
+            array = array[:, None]
     kind = array.dtype.kind
     if strings and kind in "OUST":
         return array

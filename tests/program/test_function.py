@@ -736,3 +736,18 @@ def test_python_functions_are_called_every_time():
     with pytest.warns(UserWarning, match="py_function"):
         counted()
     assert [int(counted()) for _ in range(4)] == [2, 3, 4, 5]
+
+
+def test_a_function_knows_that_it_is_recorded_and_how_often():
+    seen = []
+
+    @mt.function
+    def noting(x):
+        seen.append((mt.executing_eagerly(), mt.inside_function()))
+        return x * 2.0
+
+    assert mt.executing_eagerly()
+    for rows in (1, 1, 1, 2, 2):
+        noting(mt.ones(rows))
+    assert seen == [(False, True)] * 4
+    assert noting.experimental_get_tracing_count() == 4

@@ -559,3 +559,11 @@ def test_what_returns_nothing_is_named():
     for given, said in ((model, "`call`"), (small(loss=silent), "'silent'")):
         with pytest.raises(TypeError, match=said):
             given.fit(X, Y, verbose=0)
+
+
+def test_a_series_is_a_table_of_one_column():
+    model = mt.Sequential([layers.Dense(1)])
+    model.compile("sgd", "mse")
+    for made in (pd.Series([1.0, 2.0, 3.0]), pl.Series([1.0, 2.0, 3.0])):
+        model.fit(made, made, verbose=0)
+        assert model.predict(made[:2], verbose=0).shape == (2, 1)

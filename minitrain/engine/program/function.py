@@ -43,6 +43,7 @@ class Function:
         self.input_signature = input_signature
         self._traces = Kept()
         self._passages = Kept()  # of calls inside a tape
+        self._tracings = 0
         self._methods: dict[int, Function] = {}  # by the id of the object that the method belongs to
         functools.update_wrapper(self, python_function)
 
@@ -167,6 +168,7 @@ class Function:
             given = self._called(leaves, tensors, args, kwargs)
             return [each._read() for each in nest.flatten(given) if isinstance(each, TensorLike)]
 
+        self._tracings += 1
         # Tensors of their own, so that one that is given twice, or that the function knows already, is an input too.
         tensors = [Tensor(each.copy()) for each in inputs]
         try:
@@ -180,6 +182,10 @@ class Function:
             return given
         trace.structure = _Structure(given)
         return _packed(trace.structure, outputs)
+
+    def experimental_get_tracing_count(self) -> int:
+        """How often the Python function was recorded: twice for each signature, since what differs is no program."""
+        return self._tracings
 
     def _only(self, args: tuple[Any, ...]) -> Trace:
         trace: Trace | None

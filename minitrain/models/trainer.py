@@ -166,8 +166,9 @@ class Trainer:
         """A dict by name, as Keras sorts them, a list of the values, or the only one."""
         if return_dict:
             return dict(sorted(results.items()))
-        values = [results[name] for name in self._in_order(results)]
-        return values[0] if len(values) == 1 else values
+        if len(results) == 1:
+            return next(iter(results.values()))
+        return [results[name] for name in self._in_order(results)]
 
     def reset_metrics(self) -> None:
         """Start all metrics anew, as at the beginning of every epoch."""
@@ -517,7 +518,8 @@ class Trainer:
         self._need_compiled("evaluate")
         batches = self._batches(x, y, sample_weight, batch_size)
         batches.need_end(steps, "steps")
-        self._look_at(batches)
+        if self._compares_labels():
+            self._look_at(batches)
         verbosity = int(is_interactive_logging_enabled()) if verbose == "auto" else int(verbose)
         hooks = CallbackList(callbacks, model=self, epochs=1, steps=steps or len(batches) or None, verbose=verbosity)
         results = self._test_epoch(batches, steps, hooks)

@@ -289,6 +289,8 @@ class InputLayer(Layer):
         super().__init__(dtype=None if is_text else dtype, name=name)
         if (shape is None) == (batch_shape is None):
             raise InvalidArgumentError("An input needs either `shape`, without the batch axis, or `batch_shape`.")
+        if batch_shape is not None and batch_size is not None:
+            raise InvalidArgumentError("`batch_shape` has the size of the batch: leave `batch_size` out.")
         if batch_shape is None:
             if not isinstance(shape, (tuple, list)):
                 raise ShapeError(f"`shape` must be a tuple without the batch axis, such as (8,), received {shape!r}.")

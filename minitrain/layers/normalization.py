@@ -44,6 +44,8 @@ class ScaledLayer(Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        if not isinstance(axis, (int, list, tuple)):
+            raise DTypeError(f"`axis` must be an integer or a list of them, received {axis!r}.")
         self.axis = list(axis) if isinstance(axis, tuple) else axis
         self.epsilon = epsilon
         self.center = center

@@ -403,6 +403,8 @@ class _Lookup(Layer):
             raise InvalidArgumentError("`output_mode` must be 'int' with `invert`.")
         if sparse:
             raise InvalidArgumentError(f"`sparse` of {kind} must be False: there are no sparse tensors here.")
+        if pad_to_max_tokens and max_tokens is None:
+            raise InvalidArgumentError(f"`pad_to_max_tokens` of {kind} needs `max_tokens`.")
         self.max_tokens = max_tokens
         self.num_oov_indices = num_oov_indices
         self.mask_token = mask_token
@@ -613,6 +615,8 @@ class IntegerLookup(_Lookup):
             sparse,
             **kwargs,
         )
+        if vocabulary_dtype not in ("int32", "int64"):
+            raise InvalidArgumentError(f"`vocabulary_dtype` must be 'int64' or 'int32', received {vocabulary_dtype!r}.")
         self.vocabulary_dtype = vocabulary_dtype
 
     def _token(self, value: Any) -> int:

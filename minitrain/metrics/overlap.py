@@ -34,10 +34,10 @@ class FBetaScore(Metric):
     ) -> None:
         known = (None, "micro", "macro", "weighted")
         refuse(average not in known, f"`average` must be one of {known}, received {average!r}.")
-        refuse(not isinstance(beta, (int, float)) or not beta > 0, f"`beta` must be positive, received {beta!r}.")
+        refuse(not isinstance(beta, float) or not beta > 0, f"`beta` must be a positive float, received {beta!r}.")
         refuse(
-            threshold is not None and not (isinstance(threshold, (int, float)) and 0 < threshold <= 1),
-            f"`threshold` must be a number in (0, 1], received {threshold!r}.",
+            threshold is not None and not (isinstance(threshold, float) and 0 < threshold <= 1),
+            f"`threshold` must be a float in (0, 1], received {threshold!r}.",
         )
         super().__init__(dtype, name)
         self.average = average

@@ -302,6 +302,8 @@ def uniform(
 
 def randint(shape: Any, minval: Any, maxval: Any, dtype: Any = int32, seed: Any = None) -> Tensor:
     """Integers in [minval, maxval), uniformly."""
+    if as_dtype(dtype).dtype.kind not in "iu":
+        raise InvalidArgumentError(f"`dtype` of `randint` must be that of integers, received {dtype!r}.")
     return _uniform_between(STREAMS.get(seed), shape, minval, maxval, dtype)
 
 

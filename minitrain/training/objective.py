@@ -17,7 +17,7 @@ from minitrain import metrics as metrics_module
 from minitrain import nest
 from minitrain.configuration import snake_case
 from minitrain.engine.convert import as_tensor
-from minitrain.errors import DTypeError, InvalidArgumentError, ShapeError
+from minitrain.errors import DTypeError, InvalidArgumentError, ShapeError, UnknownNameError
 from minitrain.losses.base import Loss
 from minitrain.metrics.base import Metric
 from minitrain.metrics.reduction import MeanMetricWrapper
@@ -207,7 +207,7 @@ def _along(structure: Any, given: Any, what: str) -> list[Any]:
     if isinstance(structure, dict) and isinstance(given, dict):
         unknown = given.keys() - structure.keys()
         if unknown:
-            raise InvalidArgumentError(f"`{what}` holds {sorted(unknown)}, and the outputs {sorted(structure)}.")
+            raise UnknownNameError(f"`{what}` holds {sorted(unknown)}, and the outputs {sorted(structure)}.")
         parts = [given.get(key) for key in sorted(structure)]
     elif isinstance(structure, (list, tuple)) and isinstance(given, (list, tuple)) and len(given) == len(structure):
         parts = list(given)

@@ -1186,6 +1186,21 @@ def test_a_name_in_the_place_of_a_shape_is_explained():
         layers.Layer().add_weight("scale")
 
 
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: layers.LayerNormalization(axis="a"), "axis"),
+        (lambda: layers.StringLookup(output_mode="multi_hot", pad_to_max_tokens=True), "max_tokens"),
+        (lambda: layers.IntegerLookup(vocabulary=[1], vocabulary_dtype="string"), "vocabulary_dtype"),
+        (lambda: layers.InputLayer(batch_size=2, batch_shape=(1, 2)), "batch_size"),
+        (lambda: mt.random.randint((2,), 0, 3, "float32"), "dtype"),
+    ],
+)
+def test_arguments_that_contradict_each_other_are_named(make, said):
+    with pytest.raises(ValueError, match=f"`{said}`"):
+        make()
+
+
 def test_no_rows_are_not_penalised():
     layer = layers.Dense(2, activity_regularizer="l2")
     layer(np.ones((0, 3)))

@@ -316,9 +316,10 @@ def test_bad_input_is_explained():
         metrics.R2Score()(np.ones((2, 2, 2)), np.ones((2, 2, 2)))
     with pytest.raises(ValueError, match=r"\(n, labels\)"):
         metrics.AUC(multi_label=True)(np.ones(2), np.ones(2))
-    with pytest.raises(ValueError, match="`threshold` must be a number"):
-        metrics.F1Score(threshold="high")
-    with pytest.raises(ValueError, match="`beta` must be positive"):
+    for wrong in ("high", 1):
+        with pytest.raises(ValueError, match="`threshold` must be a float"):
+            metrics.F1Score(threshold=wrong)
+    with pytest.raises(ValueError, match="`beta` must be a positive float"):
         metrics.FBetaScore(beta="1")
     with pytest.raises(ValueError, match="Expected a string, a class"):
         metrics.get(1)

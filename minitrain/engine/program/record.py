@@ -407,6 +407,8 @@ class Recording:
                 or (mine.kind != "effect" and mine.target is not its.target)
                 or not is_same(mine.params, its.params)
             ):
+                if mine.kind == its.kind == "read":
+                    return f"the variable that is read: '{mine.target.name}' is made anew in each, or chosen by chance"
                 return f"what happens at {mine.line or its.line or 'a read of a variable'}"
         for number, array in self.constants.items():
             if number not in other.constants or not is_same(array, other.constants[number]):

@@ -43,14 +43,15 @@ class Summary:
     def totals(self) -> list[str]:
         """The lines below the table: parameters and bytes, trainable, frozen, of the optimizer."""
         model = self.model
+        optimizer = getattr(model, "optimizer", None)
+        slots = optimizer.variables if optimizer is not None and optimizer.built else []
         lines = [
-            _total("Total params", model.weights),
+            _total("Total params", [*model.weights, *slots]),
             _total("Trainable params", model.trainable_weights),
             _total("Non-trainable params", model.non_trainable_weights),
         ]
-        optimizer = getattr(model, "optimizer", None)
-        if optimizer is not None and optimizer.built:
-            lines.append(_total("Optimizer params", optimizer.variables))
+        if slots:
+            lines.append(_total("Optimizer params", slots))
         return lines
 
     def text(self, line_length: int | None = None) -> str:
@@ -105,6 +106,17 @@ def _shape_of(layer: Any, graph: Any) -> str:
         outputs = layer.output if outputs is None else outputs
         return str(nest.map_structure(lambda each: each.shape, outputs)).replace("'", "")
     except (TapeError, AttributeError):
+        return _computed_shape(layer)
+
+
+def _computed_shape(layer: Any) -> str:
+    """The output's shape for inputs such as those that the layer was built for; "?" where that is not known."""
+    built_for = vars(layer).get("_build_shape")
+    if not isinstance(built_for, tuple) or not built_for or isinstance(built_for[0], (tuple, list)):
+        return "?"
+    try:
+        return str(layer.compute_output_shape((None, *built_for[1:])))
+    except Exception:  # a `call` of the user's may ask for more
         return "?"
 
 

@@ -860,3 +860,24 @@ def test_evaluate_orders_the_results_of_several_outputs_as_keras_does():
         by_name = made.evaluate(X, targets, verbose=0, return_dict=True)
         assert found == [by_name[name] for name in names]
         assert made.metrics_names == names
+
+
+def test_the_summary_of_a_subclassed_model_shows_what_its_layers_give_and_counts_the_optimizer():
+    class Own(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second = layers.Dense(5), layers.Dense(1)
+
+        def call(self, x):
+            return self.second(self.first(x))
+
+    made, lines = Own(), []
+    made.compile("adam", "mse")
+    made.fit(X, Y, verbose=0)
+    made.summary(print_fn=lines.append)
+    text = "\n".join(lines)
+    assert "(None, 5)" in text
+    assert "(None, 1)" in text
+    weights = made.count_params()
+    assert f"Total params: {weights + 2 * weights + 2}" in text
+    assert f"Trainable params: {weights}" in text

@@ -107,10 +107,26 @@ def custom_gradient(f: Callable[..., Any]) -> Callable[..., Any]:
                 f"function uses variables: {variables}. Return a pair from it: the gradients of the inputs and the "
                 "list of those of the variables."
             )
-        inputs = [each for each in nest.flatten(args) if isinstance(each, TensorLike)]
-        return record_custom(inputs, variables, result, grad_fn)
+        leaves = nest.flatten(args)
+        are_tensors = [isinstance(each, TensorLike) for each in leaves]
+        inputs = [each for each, is_tensor in zip(leaves, are_tensors, strict=True) if is_tensor]
+        return record_custom(inputs, variables, result, grad_fn if all(are_tensors) else _picked(grad_fn, are_tensors))
 
     return decorated
+
+
+def _picked(grad_fn: Callable[..., Any], are_tensors: list[bool]) -> Callable[..., Any]:
+    """`grad_fn`, whose answer for arguments that are no Tensors, such as text, is left out."""
+
+    def picked(*cotangents: Any, **variables: Any) -> Any:
+        answer = grad_fn(*cotangents, **variables)
+        first, *rest = answer if variables else (answer,)
+        found = nest.flatten(first)
+        if len(found) == len(are_tensors):
+            found = [each for each, is_tensor in zip(found, are_tensors, strict=True) if is_tensor]
+        return (found, *rest) if variables else found
+
+    return picked
 
 
 def record_custom(inputs: list[Any], variables: list[Variable], result: Any, grad_fn: Callable[..., Any]) -> Any:

@@ -235,3 +235,24 @@ def test_a_custom_gradient_of_nothing_watched_passes_on_what_it_captured():
             y = square(x)
         first = inner.gradient(y, x)
     assert float(outer.gradient(first, x)) == 2.0  # as in TensorFlow: `dy` is not watched, the computation is recorded
+
+
+@pytest.mark.parametrize("answer", [lambda g: (g * 5.0, None), lambda g: g * 5.0])
+def test_arguments_that_are_no_tensors_need_no_gradient(answer):
+    @mt.custom_gradient
+    def f(x, how):
+        return (x * 2.0 if how == "twice" else x), answer
+
+    x = mt.Variable(3.0)
+    with mt.GradientTape() as tape:
+        y = f(x, "twice")
+    assert (float(y), float(tape.gradient(y, x))) == (6.0, 5.0)
+
+    @mt.custom_gradient
+    def g(a, how):
+        return a * x, lambda c, variables: ((c * 2.0, None), [c * 3.0])
+
+    with mt.GradientTape() as tape:
+        tape.watch(a := mt.constant(1.0))
+        y = g(a, "once")
+    assert [float(each) for each in tape.gradient(y, [a, x])] == [2.0, 3.0]

@@ -258,6 +258,7 @@ if _TYPE_CHECKING:  # for editors and type checkers: the rest of the names, whic
         optim,
         regularizers,
         saving,
+        summary,
         test,
         testing,
         train,
@@ -291,8 +292,8 @@ _LATER = {
         name: name
         for name in (
             *("backend", "callbacks", "constraints", "data", "dtype_policies", "initializers", "layers", "losses"),
-            *("metrics", "mixed_precision", "models", "optim", "regularizers", "saving", "test", "testing", "train"),
-            *("tree", "utils"),
+            *("metrics", "mixed_precision", "models", "optim", "regularizers", "saving", "summary", "test", "testing"),
+            *("train", "tree", "utils"),
         )
     },
     "Initializer": "initializers.Initializer",

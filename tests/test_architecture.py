@@ -29,7 +29,7 @@ FLOORS = [
     ["losses", "optim"],
     ["metrics", "layers"],
     ["saving"],
-    ["training", "train", "utils"],
+    ["training", "train", "summary", "utils"],
     ["callbacks", "models", "backend"],
     ["sklearn"],
     ["__init__"],

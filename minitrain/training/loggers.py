@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from minitrain.errors import InvalidArgumentError, needing
+from minitrain.summary import BUCKETS, SummaryWriter
 from minitrain.training.callbacks import Callback, Logs
 
 
@@ -159,10 +160,7 @@ class TensorBoard(Callback):
 
     def _writer(self, part: str) -> Any:
         if part not in self._writers:
-            with needing("tensorboard"):
-                from tensorboardX import SummaryWriter
-
-            self._writers[part] = SummaryWriter(str(self.log_dir / part))
+            self._writers[part] = SummaryWriter(self.log_dir / part)
         return self._writers[part]
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
@@ -171,17 +169,17 @@ class TensorBoard(Callback):
         self.step += 1
         if self.step % self.update_freq == 0:
             for key, value in (logs or {}).items():
-                self._writer("train").add_scalar(f"batch_{key}", value, self.step)
+                self._writer("train").write("scalar", f"batch_{key}", value, self.step)
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         results = dict(logs or {})
         results.setdefault("learning_rate", float(self.model.optimizer.learning_rate))
         for key, value in results.items():
             part, name = ("validation", key[4:]) if key.startswith("val_") else ("train", key)
-            self._writer(part).add_scalar(f"epoch_{name}", value, epoch)
+            self._writer(part).write("scalar", f"epoch_{name}", value, epoch)
         if self.histogram_freq and epoch % self.histogram_freq == 0:
             for weight in self.model.weights:
-                self._writer("train").add_histogram(weight.path, weight.numpy(), epoch)
+                self._writer("train").write("histogram", weight.path, weight.numpy(), epoch, bins=BUCKETS)
         for writer in self._writers.values():
             writer.flush()
 

@@ -4,11 +4,11 @@ import csv
 import functools
 import json
 import os
-import struct
 
 import numpy as np
 import pytest
 import tqdm.auto
+from events import events
 
 import minitrain as mt
 from minitrain import callbacks, layers
@@ -375,23 +375,6 @@ def test_history_becomes_a_frame_and_curves(tmp_path):
     assert [line.get_xdata().tolist() for line in history.plot().get_lines()] == [[0, 1, 2, 3, 4], [1, 3]]
     assert history.to_frame()["val_loss"].notna().tolist() == [False, True, False, True, False]
     pyplot.close("all")
-
-
-def events(folder):
-    """What an event file holds, by name: its records are a length, a checksum, the data and a checksum."""
-    from tensorboardX.proto.event_pb2 import Event
-
-    found = {}
-    for path in sorted(folder.iterdir()):
-        data, at = path.read_bytes(), 0
-        while at < len(data):
-            (length,) = struct.unpack_from("<Q", data, at)
-            event = Event.FromString(data[at + 12 : at + 12 + length])
-            at += 16 + length
-            for each in event.summary.value:
-                value = each.histo.num if each.HasField("histo") else each.simple_value
-                found.setdefault(each.tag, []).append((event.step, value))
-    return found
 
 
 def test_tensorboard_finds_the_results(tmp_path):

@@ -112,7 +112,8 @@ def serialize(value: Any) -> Any:
     if isinstance(value, (np.ndarray, np.generic)):
         return value.tolist()
     if isinstance(value, (list, tuple)):
-        return [serialize(each) for each in value]
+        made = [serialize(each) for each in value]
+        return tuple(made) if type(value) is tuple else made
     if isinstance(value, dict):
         return {key: serialize(each) for key, each in value.items()}
     if callable(value) and hasattr(value, "__name__"):

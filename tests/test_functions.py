@@ -316,6 +316,8 @@ def test_a_dtype_hint_is_followed_where_the_value_can_have_it():
         (range(3), "float32", "float32"),
         ([1.5], "int32", "float32"),
         ([1.5], "float64", "float64"),
+        (1.5, "bool", "float32"),
+        ([1, 2], "bool", "int32"),
     ):
         assert mt.convert_to_tensor(value, dtype_hint=hint).dtype == found
 

@@ -75,8 +75,9 @@ def convert_to_tensor(value: Any, dtype: Any = None, dtype_hint: Any = None, nam
         return Tensor(to_array(value, as_dtype(dtype).dtype))
     if dtype_hint is not None:
         hinted = as_dtype(dtype_hint).dtype
-        with suppress(InvalidArgumentError):  # a value that has no such dtype keeps its own
-            return Tensor(to_array(value, hinted))
+        if hinted.kind != "b":  # of which all numbers could be made
+            with suppress(InvalidArgumentError):  # a value that has no such dtype keeps its own
+                return Tensor(to_array(value, hinted))
         return like(value, hinted)
     return Tensor(to_array(value))
 

@@ -190,7 +190,7 @@ class Variable(TensorLike):
     @constraint.setter
     def constraint(self, value: Any) -> None:
         Changes.count += self._constraint is not value
-        self._constraint = value
+        self._constraint = _function_or_none(value, "constraint")
 
     @property
     def regularizer(self) -> Any:
@@ -200,7 +200,7 @@ class Variable(TensorLike):
     @regularizer.setter
     def regularizer(self, value: Any) -> None:
         Changes.count += self._regularizer is not value
-        self._regularizer = value
+        self._regularizer = _function_or_none(value, "regularizer")
 
     @property
     def value(self) -> Tensor:
@@ -388,6 +388,12 @@ class Weight(Variable):
 
 
 IDENTITY: list[Any] = []  # `minitrain.ops` puts the recorded identity here
+
+
+def _function_or_none(value: Any, what: str) -> Any:
+    if value is not None and not callable(value):
+        raise InvalidArgumentError(f"`{what}` of a variable must be a function of it, or None, received {value!r}.")
+    return value
 
 
 def _sole_counts() -> tuple[int, int]:

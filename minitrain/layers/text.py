@@ -32,7 +32,7 @@ class TextVectorization(Layer):
     `split`: "whitespace", "character", None for tokens as they are, or a function that makes a list of a text.
     `ngrams`: a number, for runs of up to so many tokens, or a tuple of lengths. `output_mode`: "int" gives the tokens'
     numbers, 0 where a text is shorter than the longest, or than `output_sequence_length`, and 1 for what is unknown;
-    "multi_hot", "count" and "tf_idf" are as in StringLookup.
+    "one_hot", "multi_hot", "count" and "tf_idf" are as in StringLookup.
 
     >>> layer = TextVectorization(vocabulary=["cat", "dog"])
     >>> layer(["A cat!", "Dog and cat"]).numpy().tolist()
@@ -59,7 +59,7 @@ class TextVectorization(Layer):
     ) -> None:
         kwargs["dtype"] = None if output_mode == "tf_idf" else "int64"
         super().__init__(**kwargs)
-        output_mode_of(output_mode, "TextVectorization", (OUTPUT_MODES[0], *OUTPUT_MODES[2:], "tf_idf"))
+        output_mode_of(output_mode, "TextVectorization", (*OUTPUT_MODES, "tf_idf"))
         for value, name, known in ((standardize, "standardize", STANDARDS), (split, "split", SPLITS)):
             if not callable(value) and value not in known:
                 raise InvalidArgumentError(

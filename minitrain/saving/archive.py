@@ -110,19 +110,27 @@ def of_keras(path: Any, how: str) -> FileFormatError:
     )
 
 
+def found_path(path: Any) -> Path:
+    """The path of a file that is there. Raises MissingFileError for another."""
+    place = Path(checked_path(path))
+    try:
+        is_there = place.is_file()
+    except PermissionError:
+        raise
+    except OSError:  # a name that is too long
+        is_there = False
+    if not is_there:
+        raise MissingFileError(f"File not found: {str(path)!r}.")
+    return place
+
+
 class Archive:
     """A file that `write_archive` wrote, open for reading; with `allow_keras` it may be Keras's, for its weights."""
 
     def __init__(self, path: Any, allow_keras: bool = False) -> None:
         import zipfile
 
-        self.path = Path(checked_path(path))
-        try:
-            is_there = self.path.is_file()
-        except OSError:  # a name that is too long
-            is_there = False
-        if not is_there:
-            raise MissingFileError(f"File not found: {str(path)!r}.")
+        self.path = found_path(path)
         size = self.path.stat().st_size
         with open(self.path, "rb") as file:
             is_hdf5 = file.read(len(HDF5)) == HDF5

@@ -18,9 +18,9 @@ from minitrain import losses as losses_module
 from minitrain import metrics as metrics_module
 from minitrain import optim
 from minitrain.configuration import Configurable, custom_object, custom_object_scope, registered_name, serialize
-from minitrain.errors import FileFormatError, InvalidArgumentError, MinitrainError, MissingFileError, ShapeError
+from minitrain.errors import FileFormatError, InvalidArgumentError, MinitrainError, ShapeError
 from minitrain.layers.base import Layer, limited_weights
-from minitrain.saving.archive import HDF5, Archive, read_tensors, write_archive, write_whole
+from minitrain.saving.archive import HDF5, Archive, found_path, read_tensors, write_archive, write_whole
 
 FORMAT = 1
 
@@ -286,9 +286,7 @@ def save_weights(model: Any, filepath: Any, overwrite: bool = True) -> None:
 
 def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False) -> None:
     """Read weights from a file of `save_weights`, of `save`, or Keras's ".weights.h5" and ".keras" (needs h5py)."""
-    path = Path(filepath)
-    if not path.is_file():
-        raise MissingFileError(f"File not found: {str(filepath)!r}.")
+    path = found_path(filepath)
     if not model.built:
         raise InvalidArgumentError(
             f"Model '{model.name}' is not built, so that it has no weights to load into: call it on data first, or "

@@ -13,6 +13,7 @@ from minitrain.dtypes import DType
 from minitrain.engine.convert import convert_to_tensor
 from minitrain.engine.tensor import TensorLike
 from minitrain.errors import DTypeError
+from minitrain.ops.random import as_seed
 from minitrain.optim import schedules
 
 
@@ -96,6 +97,8 @@ def _made(config: Any) -> Any:
         return custom_object(str(config.get("registered_name"))) or _made(config["config"])
     if name in PLAIN:
         return PLAIN[name][2](config["config"])
+    if name == "SeedGenerator":
+        return as_seed(config)
     own = custom_object(config.get("registered_name") or name) or custom_object(name)
     if own is not None:
         return own.from_config(config.get("config") or {}) if hasattr(own, "from_config") else own

@@ -56,7 +56,7 @@ Array = Any
 FITTING = threading.RLock()  # there is one global stream: threads that fit take turns
 ROWS = 4096  # that are predicted at once
 SEEDS = 2**31 - 1
-FEW = 10  # rows
+FEW = 10  # rows, which do not tell what is far from the others
 
 
 @contextmanager
@@ -288,7 +288,7 @@ class NetworkEstimator(BaseEstimator):
         if self.encoder_ is not None:
             takes_weights = isinstance(self.encoder_, TableEncoder)
             if takes_weights and is_stream and X.shape[0] < FEW:
-                self.encoder_.set_params(clip=None)  # they do not tell what is far from the others
+                self.encoder_.set_params(clip=None)
             self.encoder_.fit(X, **({"sample_weight": weight} if takes_weights else {}))
 
     def _matrix(self, X: Any) -> Any:  # noqa: N803

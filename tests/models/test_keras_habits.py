@@ -881,3 +881,23 @@ def test_the_summary_of_a_subclassed_model_shows_what_its_layers_give_and_counts
     weights = made.count_params()
     assert f"Total params: {weights + 2 * weights + 2}" in text
     assert f"Trainable params: {weights}" in text
+
+
+def test_a_seed_generator_goes_to_a_configuration_and_back():
+    made = keras.random.SeedGenerator(3)
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(made))
+    np.testing.assert_array_equal(keras.random.normal((3,), seed=made), keras.random.normal((3,), seed=again))
+
+
+def test_constraints_and_regularizers_of_variables_are_functions():
+    v = keras.Variable([1.0])
+    for name in ("constraint", "regularizer"):
+        with pytest.raises(ValueError, match=name):
+            setattr(v, name, "l2")
+        setattr(v, name, abs)
+        setattr(v, name, None)
+
+
+def test_tokens_become_rows_with_a_one_each():
+    layer = layers.TextVectorization(output_mode="one_hot", vocabulary=["a", "b"], split=None)
+    np.testing.assert_array_equal(layer(["a", "b"]), [[0, 1, 0], [0, 0, 1]])

@@ -1248,7 +1248,7 @@ def test_texts_become_rows_of_numbers_as_in_keras(tmp_path):
 @pytest.mark.parametrize(
     "options",
     [
-        {"output_mode": "one_hot"},
+        {"output_mode": "some_hot"},
         {"standardize": "upper"},
         {"split": "lines"},
         {"ngrams": 0},

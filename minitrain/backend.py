@@ -16,14 +16,15 @@ from minitrain import ops, random
 from minitrain.config import backend, epsilon, floatx, image_data_format, set_epsilon, set_floatx
 from minitrain.dtypes import as_dtype, numpy_dtype, promote
 from minitrain.engine.convert import as_tensor
+from minitrain.engine.convert import constant as make_constant
 from minitrain.engine.tensor import Tensor
 from minitrain.engine.variable import Variable
 from minitrain.errors import InvalidArgumentError
 from minitrain.utils import clear_session, is_keras_tensor, standardize_dtype
 
 OPS = (  # which mean the same in both
-    *("abs", "all", "any", "arange", "cast", "clip", "cos", "elu", "equal", "exp", "greater", "greater_equal"),
-    *("hard_sigmoid", "in_top_k", "less", "less_equal", "log", "max", "maximum", "mean", "min", "minimum", "ndim"),
+    *("abs", "all", "any", "arange", "cast", "cos", "elu", "equal", "exp", "greater", "greater_equal"),
+    *("less", "less_equal", "log", "max", "maximum", "mean", "min", "minimum", "ndim"),
     *("not_equal", "one_hot", "ones_like", "prod", "reshape", "round", "shape", "sigmoid", "sign", "sin", "softmax"),
     *("softplus", "softsign", "sqrt", "square", "squeeze", "stack", "std", "stop_gradient", "sum", "tanh", "tile"),
     *("transpose", "var", "zeros_like"),
@@ -40,6 +41,9 @@ __all__ = [
     "bias_add",
     "binary_crossentropy",
     "cast_to_floatx",
+    "clip",
+    "hard_sigmoid",
+    "in_top_k",
     "categorical_crossentropy",
     "clear_session",
     "concatenate",
@@ -135,7 +139,7 @@ def variable(value: Any, dtype: Any = None, name: str | None = None, constraint:
 
 def constant(value: Any, dtype: Any = None, shape: Any = None, name: str | None = None) -> Tensor:
     """A constant, in config.floatx() by default, repeated to `shape`."""
-    return ops.constant(value, dtype or floatx(), shape)
+    return make_constant(value, dtype or floatx(), shape)
 
 
 def zeros(shape: Any, dtype: Any = None, name: str | None = None) -> Variable:
@@ -241,8 +245,26 @@ def flatten(x: Any) -> Tensor:
 
 
 def bias_add(x: Any, bias: Any, data_format: Any = None) -> Tensor:
-    """x + bias, along the last axis."""
+    """x + bias along the axis of the channels: the last, or with "channels_first" the second."""
+    x, bias = as_tensor(x), as_tensor(bias)
+    if data_format == "channels_first" and bias.ndim == 1:
+        bias = ops.reshape(bias, (-1, *[1] * (x.ndim - 2)))
     return ops.add(x, bias)
+
+
+def clip(x: Any, min_value: Any, max_value: Any) -> Tensor:
+    """x between two values."""
+    return ops.clip(x, min_value, max_value)
+
+
+def hard_sigmoid(x: Any) -> Tensor:
+    """0.2 x + 0.5 between 0 and 1: that of Keras 3 has another slope."""
+    return ops.clip(0.2 * as_tensor(x) + 0.5, 0.0, 1.0)
+
+
+def in_top_k(predictions: Any, targets: Any, k: int) -> Tensor:
+    """Whether each target is among the k largest predictions."""
+    return ops.in_top_k(targets, predictions, k)
 
 
 def cast_to_floatx(x: Any) -> Any:
@@ -304,7 +326,7 @@ def pow(x: Any, a: Any) -> Tensor:
 def relu(x: Any, alpha: float = 0.0, max_value: float | None = None, threshold: float = 0.0) -> Tensor:
     """max(x, 0), with a slope below `threshold`, and a highest value."""
     x = as_tensor(x)
-    out = ops.where(x >= threshold, x, alpha * (x - threshold))
+    out = ops.where(x > threshold, x, alpha * (x - threshold))
     return out if max_value is None else ops.minimum(out, max_value)
 
 

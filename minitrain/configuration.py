@@ -43,12 +43,12 @@ class Configurable:
     """Whatever can be written down as a class name and the arguments of its `__init__`."""
 
     def __getattr__(self, name: str) -> Any:
-        """Called for what is not there: say so, and why nothing is where `__init__` was not called."""
+        """Called for what is not there, or raised AttributeError: say where `__init__` was not called."""
         if self._named and "name" not in self.__dict__ and not name.startswith("__"):
             raise NotInitializedError(
                 f"{type(self).__name__} was not initialised: call `super().__init__()` first in its __init__."
             )
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
+        return object.__getattribute__(self, name)  # raises what was raised, a property's own error too
 
     _named = False  # whether `__init__` gives a name
 

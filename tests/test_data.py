@@ -2,7 +2,6 @@
 
 import itertools
 import pickle
-import time
 
 import numpy as np
 import pytest
@@ -280,8 +279,10 @@ def test_options_are_taken_and_mean_nothing():
     assert [int(each) for each in Dataset.range(3).with_options(options)] == [0, 1, 2]
 
 
-def test_elements_are_mapped_in_a_time_that_their_size_has_no_part_in():
-    wide = Dataset.from_tensor_slices((np.zeros((300, 20_000), "float32"), np.zeros(300))).map(lambda x, y: (x, y))
-    started = time.perf_counter()
-    assert sum(1 for _ in wide.batch(30)) == 10
-    assert time.perf_counter() - started < 2.0  # 8 when each element was written out as text
+def test_elements_are_not_written_out_as_text_where_they_match():
+    class Silent:
+        def __repr__(self):
+            raise AssertionError("written out")
+
+    pair = Silent(), Silent()
+    assert tf.nest.map_structure(lambda one, other: 0, (pair, 1), (pair, 2)) == ((0, 0), 0)

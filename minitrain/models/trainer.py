@@ -339,9 +339,8 @@ class Trainer:
         self._need_compiled("fit")
         if epochs != 0:
             need_count(epochs, "epochs")
-        for value, name in ((steps_per_epoch, "steps_per_epoch"), (validation_steps, "validation_steps")):
-            if value is not None:
-                need_count(value, name)
+        if steps_per_epoch is not None:
+            need_count(steps_per_epoch, "steps_per_epoch")
         if isinstance(validation_freq, int):
             need_count(validation_freq, "validation_freq")
         batches = self._batches(x, y, sample_weight, batch_size, shuffle)
@@ -410,11 +409,9 @@ class Trainer:
     def _look_at(self, batches: Any) -> None:
         """Build the model on a row, and look at its outputs and the targets, before anything is trained.
 
-        The labels of a stream are looked at as they come.
+        A stream is looked at as it comes.
         """
         if not isinstance(batches, Table):
-            if self._compares_labels():
-                batches.look = self._labels_looked_at()
             return
         x, y, _ = batches.batch(slice(0, 1))
         try:
@@ -428,31 +425,16 @@ class Trainer:
             return
         if type(self).compute_loss is Trainer.compute_loss:
             self._objective.build(y_pred)
-            self._objective.need_labels(batches.whole[1], y_pred)
+            if self._compares_labels():
+                self._objective.need_labels(batches.whole[1], y_pred)
         if not self._measures.is_empty and self._measures.outputs is None:
             self._measures.build(y, y_pred)
 
     def _compares_labels(self) -> bool:
-        """Whether targets may be labels that the outputs tell apart: a loss of one's own may compare something else."""
+        """Whether targets may be labels that the outputs tell apart: code of one's own may compare something else."""
         is_own = self._has_own("train") or self._has_own("test")
         is_own = is_own or type(self).compute_loss is not Trainer.compute_loss
         return self.loss is not None and not is_own and self._objective.takes_labels
-
-    def _labels_looked_at(self) -> Callable[[Any, Any], None]:
-        """What raises where a batch of a stream holds labels that are none of those that are predicted."""
-        y_pred: Any = None
-
-        def look(x: Any, y: Any) -> None:
-            nonlocal y_pred
-            if y is None:
-                return
-            if y_pred is None:
-                with trial(self):
-                    y_pred = self(nest.map_structure(lambda each: each[:1], x), training=False)
-                self._objective.build(y_pred)
-            self._objective.need_labels(y, y_pred)
-
-        return look
 
     def _train_epoch(self, batches: Iterator[Batch], hooks: CallbackList, epoch: int, done: int) -> Results:
         """Train on the batches, but for those that were done before, and give the epoch's results."""

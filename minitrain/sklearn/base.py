@@ -20,6 +20,7 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, column_or_1d, validate_data
 
 from minitrain import nn
+from minitrain.configuration import snake_case
 from minitrain.engine.convert import as_tensor
 from minitrain.errors import DTypeError, InvalidArgumentError, NonFiniteError
 from minitrain.losses.base import Loss, matched, reduce_weighted
@@ -42,6 +43,7 @@ from minitrain.ops.reduction import reduce_sum
 from minitrain.ops.shaping import stack
 from minitrain.sklearn.encoding import (
     TableEncoder,
+    _is_missing,
     is_frame,
     is_sparse,
     need_no_dates,
@@ -168,14 +170,26 @@ def compile_with(model: Any, optimizer: Any, criterion: Criterion, metrics: Any)
 
 @contextmanager
 def unchanged_if_refused(estimator: Any) -> Iterator[None]:
-    """A `fit` that raises within this `with` block leaves the estimator as it was."""
-    before = dict(vars(estimator))
+    """A `fit` that raises within this `with` block leaves the estimator as it was, but for a model that was there and
+    has been trained further.
+    """
+    before, stood = dict(vars(estimator)), _standing(estimator)
     try:
         yield
     except Exception:
-        vars(estimator).clear()
-        vars(estimator).update(before)
+        now = _standing(estimator)
+        has_gone_on = now[0] is stood[0] is not None and now[1:] != stood[1:] and now[2]
+        if not has_gone_on:
+            vars(estimator).clear()
+            vars(estimator).update(before)
         raise
+
+
+def _standing(estimator: Any) -> tuple[Any, Any, int]:
+    """The model, its optimizer, and how many steps that has made."""
+    model = vars(estimator).get("model_")
+    optimizer = getattr(model, "optimizer", None)
+    return model, optimizer, 0 if optimizer is None else int(optimizer._iterations._peek())
 
 
 class NetworkEstimator(BaseEstimator):
@@ -287,7 +301,7 @@ class NetworkEstimator(BaseEstimator):
         self.encoder_ = self._new_encoder()
         if self.encoder_ is not None:
             takes_weights = isinstance(self.encoder_, TableEncoder)
-            if takes_weights and is_stream and X.shape[0] < FEW:
+            if isinstance(self.encoding, str) and is_stream and X.shape[0] < FEW:
                 self.encoder_.set_params(clip=None)
             self.encoder_.fit(X, **({"sample_weight": weight} if takes_weights else {}))
 
@@ -348,7 +362,7 @@ def _as_array(y: Any) -> Any:
         missing = np.isnat(y)
     elif isinstance(y, (list, tuple)):  # NumPy would make text of a NaN beside text
         is_text = any(isinstance(each, str) for each in y)
-        missing = np.array([each is None or (is_text and each != each) for each in y], bool)
+        missing = np.array([_is_missing(each) if is_text else each is None for each in y], bool)
     if missing.any():
         raise NonFiniteError(f"`y` is missing in row {np.argwhere(missing)[0][0]}. Drop the rows that have none.")
     return y
@@ -361,7 +375,7 @@ class NumberTargets(RegressorMixin):
 
     def _checked_targets(self, y: Any) -> Array:
         y = _as_array(y)
-        if getattr(getattr(y, "dtype", None), "kind", "") in tuple("mM"):
+        if getattr(getattr(y, "dtype", None), "kind", "") in ("m", "M"):
             raise DTypeError("`y` must hold numbers, received dates or durations: count in a unit of your own.")
         try:
             y = check_array(y, ensure_2d=False, dtype="numeric", input_name="y", estimator=self)
@@ -567,7 +581,8 @@ def label_loss(given: Any, kind: str, metrics: Any = None) -> tuple[Any, bool]:
     if given is None or (isinstance(given, str) and given == "log_loss"):
         if kind != "multiclass":
             return binary_log_loss, False
-        one_hot = not all(_takes_numbers(each) for each in flatten(metrics))
+        names = {_name_of(each) for each in flatten(metrics)}
+        one_hot = not names.isdisjoint(OF_ONE_HOT) and not any("sparse" in each for each in names)
         return categorical_crossentropy if one_hot else sparse_categorical_crossentropy, one_hot
     found = as_loss(given)
     if kind == "multiclass":
@@ -575,10 +590,20 @@ def label_loss(given: Any, kind: str, metrics: Any = None) -> tuple[Any, bool]:
     return OfPairs(found) if isinstance(found, BETWEEN_CLASSES) else found, False
 
 
-def _takes_numbers(metric: Any) -> bool:
-    """Whether a metric, or None, takes the numbers of classes."""
-    name = metric if isinstance(metric, str) else getattr(metric, "__name__", type(metric).__name__)
-    return metric is None or name.lower() in ("acc", "accuracy", "crossentropy", "ce") or "sparse" in name.lower()
+OF_ONE_HOT = frozenset(  # metrics of one-hot labels
+    (
+        *("auc", "binary_accuracy", "categorical_accuracy", "categorical_crossentropy", "f1_score", "fbeta_score"),
+        *("false_negatives", "false_positives", "kl_divergence", "precision", "precision_at_recall", "recall"),
+        *("recall_at_precision", "sensitivity_at_specificity", "specificity_at_sensitivity"),
+        *("top_k_categorical_accuracy", "true_negatives", "true_positives"),
+    )
+)
+
+
+def _name_of(metric: Any) -> str:
+    """The name of a metric of minitrain's, by which it may be given; that of its class or function, for any other."""
+    found = metric if isinstance(metric, str) else getattr(metric, "__name__", type(metric).__name__)
+    return {"f_beta_score": "fbeta_score"}.get(name := snake_case(found), name)
 
 
 def _is_factor(value: Any) -> bool:

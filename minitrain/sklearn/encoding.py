@@ -63,7 +63,7 @@ def need_table(x: Any) -> None:
     """Raise DTypeError for what can be neither a table nor a matrix, though it holds columns or rows."""
     if getattr(getattr(x, "dtype", None), "names", None):
         raise DTypeError("Expected a DataFrame or a matrix, received an array of records: give `pandas.DataFrame(X)`.")
-    if getattr(getattr(x, "dtype", None), "kind", "") in tuple("mM"):
+    if getattr(getattr(x, "dtype", None), "kind", "") in ("m", "M"):
         raise DTypeError("Expected a matrix of numbers, received one of dates: give a DataFrame, or count from a day.")
     if isinstance(x, (dict, set, str, bytes, Iterator)) and not is_sparse(x):  # one kind is a dict
         raise DTypeError(f"Expected a DataFrame or a matrix, received a {type(x).__name__}.")

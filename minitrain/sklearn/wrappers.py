@@ -473,7 +473,7 @@ class Classifier(LabelTargets, ModelEstimator):
         return activations.softmax if self._is_pair or self._label_kind == "multiclass" else activations.sigmoid
 
     def _criterion(self, given: Any) -> Any:
-        loss, self._wants_one_hot = label_loss(given, "multiclass" if self._is_pair else self._label_kind)
+        loss, self._wants_one_hot = label_loss(given, "multiclass" if self._is_pair else self._label_kind, self.metrics)
         return Criterion(loss, link=self._link())
 
     def _network_targets(self, y: Array) -> Array:

@@ -215,23 +215,28 @@ def _all_or_nothing(model: Any, callbacks: list[Callback]) -> Iterator[None]:
     """Where this `with` block raises, the model, its optimizer, the streams and the callbacks are as they were."""
     tracker, optimizer = model._loss_tracker, model.optimizer
     weights, metrics = model.get_weights(), [each.numpy() for each in _metric_state(model)]
-    slots = optimizer.get_weights() if optimizer.built else None
-    held = [(each, dict(vars(each))) for each in (tracker, *callbacks)]
+    slots, was_built = optimizer.get_weights(), optimizer.built
+    parts = (tracker, *callbacks, *([] if was_built else [optimizer]))
+    held = [(each, {name: _apart(value) for name, value in vars(each).items()}) for each in parts]
     streams, is_stopped = streams_of(model), model.stop_training
     try:
         yield
     except BaseException:
         model.set_weights(weights)
-        if slots is not None:
-            optimizer.set_weights(slots)
         for variable, value in zip(_metric_state(model), metrics, strict=True):
             variable.assign(value)
         for each, attributes in held:
             vars(each).clear()
             vars(each).update(attributes)
+        optimizer.set_weights(slots)
         set_streams(model, streams)
         model.stop_training = is_stopped
         raise
+
+
+def _apart(value: Any) -> Any:
+    """A container that does not change with the one that is given; anything else as it is."""
+    return value.copy() if isinstance(value, (list, dict, set)) else value
 
 
 def _kept(state: dict[str, Any], arrays: dict[str, Any]) -> Any:

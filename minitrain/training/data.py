@@ -397,7 +397,6 @@ class Stream:
         self.strings = strings
         self.shuffle = shuffle
         self.class_weight: dict[int, float] | None = None
-        self.look: Callable[[Any, Any], None] | None = None  # what raises for an x and y that cannot be
 
     def __len__(self) -> int:
         return self._size() or 0
@@ -445,8 +444,6 @@ class Stream:
             x, y, weight = Table(*parts, dtype=self.dtype, strings=self.strings).whole
         except ShapeError as error:
             raise ShapeError(f"{error} An iterable must give batches, as `dataset.batch(32)` does.") from error
-        if self.look is not None:
-            self.look(x, y)
         if self.class_weight is not None:
             weight = class_weighted(y, weight, self.class_weight)
         return x, y, weight

@@ -15,7 +15,7 @@ import numpy as np
 from minitrain import losses as losses_module
 from minitrain import metrics as metrics_module
 from minitrain import nest
-from minitrain.configuration import snake_case
+from minitrain.configuration import is_ours, snake_case
 from minitrain.engine.convert import as_tensor
 from minitrain.errors import DTypeError, InvalidArgumentError, ShapeError, UnknownNameError
 from minitrain.losses.base import Loss
@@ -300,7 +300,7 @@ class Objective:
         """Raise InvalidArgumentError, naming the row, where a label is none of those that are predicted."""
         outputs = self.outputs or self.build(y_pred)
         for loss, t, p in zip(self.losses, outputs.aligned(y, "y"), nest.flatten(y_pred), strict=True):
-            if t is None or not hasattr(t, "ndim"):
+            if t is None or not hasattr(t, "ndim") or not is_ours(type(loss)):
                 continue
             if isinstance(loss, losses_module.SparseCategoricalCrossentropy):
                 _need_classes(np.asarray(t), p.shape[-1], loss.ignore_class)
@@ -314,6 +314,7 @@ class Objective:
                 )
 
 
+ROUNDING = 1e-5  # of labels that were computed, such as mixtures
 OF_LABELS = (
     losses_module.SparseCategoricalCrossentropy,
     losses_module.BinaryCrossentropy,
@@ -337,7 +338,7 @@ def _need_classes(labels: Any, classes: int, ignored: int | None) -> None:
 
 
 def _need_probabilities(labels: Any, name: str) -> None:
-    wrong = (labels < 0) | (labels > 1)
+    wrong = (labels < -ROUNDING) | (labels > 1 + ROUNDING)
     if wrong.any():
         place = tuple(np.argwhere(wrong)[0])
         raise InvalidArgumentError(

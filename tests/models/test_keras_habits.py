@@ -761,6 +761,22 @@ def test_classes_that_forgot_their_super_init_say_so():
     assert not hasattr(layers.Dense(1), "units_")
 
 
+def test_errors_of_properties_are_told_as_they_are():
+    class Own(layers.Layer):
+        inner = None
+
+        @property
+        def broken(self):
+            return self.inner.part
+
+    with pytest.raises(AttributeError, match="'NoneType' object has no attribute 'part'"):
+        Own().broken  # noqa: B018
+    with pytest.raises(RuntimeError, match="symbolic tensor"):
+        layers.Dense(2).output  # noqa: B018
+    with pytest.raises(AttributeError, match="nothing"):
+        layers.Dense(2).nothing  # noqa: B018
+
+
 def test_mistakes_with_layers_and_variables_are_named():
     class Late(layers.Layer):
         def call(self, x):
@@ -813,6 +829,12 @@ def test_the_backend_has_the_operations_of_older_tutorials():
     backend.update_add(v, [1.0, 1.0])
     backend.moving_average_update(v, 0.0, 0.5)
     np.testing.assert_array_equal(backend.get_value(v), [2.0, 2.5])
+    np.testing.assert_allclose(backend.constant([1.0], shape=(2, 1)), np.ones((2, 1)))
+    np.testing.assert_allclose(backend.hard_sigmoid([1.0, -2.0, 0.5]), [0.7, 0.1, 0.6], rtol=1e-6)
+    np.testing.assert_allclose(backend.clip(x=[-2.0, 2.0], min_value=-1, max_value=1), [-1.0, 1.0])
+    assert backend.in_top_k(p, [1, 1], 1).numpy().tolist() == [True, False]
+    assert backend.bias_add(np.ones((1, 2, 3)), np.arange(2.0), data_format="channels_first").shape == (1, 2, 3)
+    assert float(backend.relu(1.0, 0.1, threshold=1.0)) == 0.0
     for name in backend.__all__:
         assert callable(getattr(backend, name))
     with pytest.raises(AttributeError, match=r"minitrain\.ops"):

@@ -751,3 +751,17 @@ def test_a_function_knows_that_it_is_recorded_and_how_often():
         noting(mt.ones(rows))
     assert seen == [(False, True)] * 4
     assert noting.experimental_get_tracing_count() == 4
+
+
+def test_methods_have_concrete_functions():
+    class Scaled(mt.Module):
+        def __init__(self):
+            self.w = mt.Variable(3.0)
+
+        @mt.function
+        def by(self, x):
+            return x * self.w
+
+    found = Scaled()
+    concrete = found.by.get_concrete_function(mt.TensorSpec([], "float32"))
+    assert float(concrete(2.0)) == float(concrete(x=2.0)) == 6.0

@@ -1164,3 +1164,5 @@ def test_a_backup_that_cannot_be_restored_changes_nothing(tmp_path, name):
             model.fit(X, Y, epochs=3, verbose=0, callbacks=[backup()])
         for mine, its in zip(model.get_weights(), before):
             np.testing.assert_array_equal(mine, its)
+        assert not model.optimizer.built
+        assert int(model.optimizer.iterations) == 0

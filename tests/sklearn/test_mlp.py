@@ -475,3 +475,25 @@ def test_a_stream_of_single_rows_is_learned():
 def test_class_weights_that_are_no_factors_are_named(factors):
     with pytest.raises(ValueError, match="class_weight"):
         MLPClassifier(class_weight=factors).fit(np.ones((4, 1)), [0, 1, 0, 1])
+
+
+def test_metrics_of_ones_own_see_the_numbers_of_classes():
+    def hits(y_true, y_pred):
+        return mt.cast(mt.cast(y_true, "int64") == mt.argmax(y_pred, -1), "float32")
+
+    x, y = load_iris(return_X_y=True)
+    for metric in (hits, mt.metrics.MeanIoU(3, sparse_y_pred=False)):
+        net = MLPClassifier(metrics=[metric], tol=1e9, random_state=0).fit(x, y)
+        assert 0 <= next(values[-1] for name, values in net.history_.items() if name != "loss") <= 1
+    model = mt.Sequential([mt.Input((4,)), mt.layers.Dense(3)])
+    assert "AUC" in Classifier(model, metrics=["AUC"], max_iter=2).fit(x, y).history_
+
+
+def test_a_warm_start_that_fails_in_training_keeps_what_belongs_together():
+    x = np.random.default_rng(0).normal(size=(40, 3))
+    net = MLPRegressor(hidden_layer_sizes=(4,), solver="sgd", tol=1e9, warm_start=True).fit(x, x[:, 0])
+    epochs = net.n_iter_
+    net.set_params(learning_rate_init=1e200)
+    with np.errstate(all="ignore"), pytest.raises(ValueError, match="non-finite"):
+        net.fit(x, x[:, 0])
+    assert len(net.loss_curve_) == epochs + net.n_iter_

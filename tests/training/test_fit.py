@@ -474,7 +474,7 @@ def test_what_a_call_assigns_is_done_once_a_batch_and_never_by_building():
 @pytest.mark.parametrize(
     ("loss", "wrong"), [("sparse_categorical_crossentropy", 7), ("binary_crossentropy", 2), ("binary_crossentropy", -1)]
 )
-def test_labels_that_are_none_are_refused_wherever_they_come_from(loss, wrong):
+def test_labels_that_are_none_are_refused_in_validation_data_and_by_evaluate_too(loss, wrong):
     units = 3 if loss[0] == "s" else 1
     right, labels = np.zeros(100, "int64"), np.full(100, wrong)
     model = small(units, "sigmoid" if units == 1 else "softmax", loss=loss)
@@ -483,8 +483,6 @@ def test_labels_that_are_none_are_refused_wherever_they_come_from(loss, wrong):
         lambda: model.fit(X, labels, verbose=0),
         lambda: model.fit(X, right, validation_data=(X, labels), verbose=0),
         lambda: model.evaluate(X, labels, verbose=0),
-        lambda: model.fit(mt.data.Dataset.from_tensor_slices((X, labels)).batch(32), verbose=0),
-        lambda: model.evaluate(mt.data.Dataset.from_tensor_slices((X, labels)).batch(32), verbose=0),
     ):
         with pytest.raises(ValueError, match=r"`y`.*row 0"):
             given()
@@ -567,3 +565,34 @@ def test_a_series_is_a_table_of_one_column():
     for made in (pd.Series([1.0, 2.0, 3.0]), pl.Series([1.0, 2.0, 3.0])):
         model.fit(made, made, verbose=0)
         assert model.predict(made[:2], verbose=0).shape == (2, 1)
+
+
+def test_labels_that_code_of_ones_own_compares_are_its_own_affair():
+    class Masked(mt.losses.BinaryCrossentropy):
+        def call(self, y_true, y_pred):
+            return super().call(mt.maximum(y_true, 0.0), y_pred)
+
+    labels = np.where(X[:, 0] > 0, 1.0, -1.0)
+    model = small(1, "sigmoid", loss=Masked())
+    model.fit(X, labels, validation_data=(X, labels), verbose=0)
+    assert np.isfinite(model.evaluate(X, labels, verbose=0))
+    nearly = np.full(100, np.nextafter(np.float32(1), np.float32(2)), "float32")
+    small(1, "sigmoid", loss="binary_crossentropy").evaluate(X, nearly, verbose=0)
+
+
+def test_metrics_in_call_count_each_row_of_a_stream_once():
+    class Counting(mt.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense, self.rows = layers.Dense(1, activation="sigmoid"), mt.metrics.Sum(name="rows")
+
+        def call(self, x):
+            self.rows.update_state(mt.ones_like(x[:, 0]))
+            return self.dense(x)
+
+    model = Counting()
+    model.compile("sgd", "binary_crossentropy")
+    data = mt.data.Dataset.from_tensor_slices((X, Y > 0)).batch(20)
+    history = model.fit(data, validation_data=data, epochs=2, verbose=0).history
+    assert history["val_rows"] == [100.0, 100.0]
+    assert model.evaluate(data, verbose=0, return_dict=True)["rows"] == 100.0

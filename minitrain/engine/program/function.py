@@ -58,8 +58,7 @@ class Function:
             def bound(*args: Any, **kwargs: Any) -> Any:
                 return method(reference(), *args, **kwargs)
 
-            if self.input_signature is not None:  # which names what is given by name
-                bound.__signature__ = inspect.signature(types.MethodType(method, instance))  # type: ignore[attr-defined]
+            bound.__signature__ = inspect.signature(types.MethodType(method, instance))  # type: ignore[attr-defined]
             found = self._methods[id(instance)] = Function(bound, self.input_signature)
             weakref.finalize(instance, self._methods.pop, id(instance), None)
         return found

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from minitrain import ops, random
+from minitrain import nn, ops, random
 from minitrain.config import backend, epsilon, floatx, image_data_format, set_epsilon, set_floatx
 from minitrain.dtypes import as_dtype, numpy_dtype, promote
 from minitrain.engine.convert import as_tensor
@@ -41,11 +41,9 @@ __all__ = [
     "bias_add",
     "binary_crossentropy",
     "cast_to_floatx",
-    "clip",
-    "hard_sigmoid",
-    "in_top_k",
     "categorical_crossentropy",
     "clear_session",
+    "clip",
     "concatenate",
     "constant",
     "count_params",
@@ -62,7 +60,9 @@ __all__ = [
     "floatx",
     "gather",
     "get_value",
+    "hard_sigmoid",
     "image_data_format",
+    "in_top_k",
     "int_shape",
     "is_float_dtype",
     "is_int_dtype",
@@ -310,7 +310,7 @@ def gather(reference: Any, indices: Any) -> Tensor:
 
 def l2_normalize(x: Any, axis: Any = None) -> Tensor:
     """x over the square root of its sum of squares along an axis, which is at least 1e-12."""
-    return ops.divide(x, ops.sqrt(ops.maximum(ops.sum(ops.square(x), axis, keepdims=True), 1e-12)))
+    return nn.l2_normalize(x, axis)
 
 
 def permute_dimensions(x: Any, pattern: Any) -> Tensor:
@@ -388,7 +388,7 @@ def binary_crossentropy(target: Any, output: Any, from_logits: bool = False) -> 
     """-(t log p + (1 - t) log(1 - p)), elementwise."""
     target, output = ops.cast(target, as_tensor(output).dtype), as_tensor(output)
     if from_logits:
-        return ops.maximum(output, 0.0) - output * target + ops.log1p(ops.exp(-ops.abs(output)))
+        return nn.sigmoid_cross_entropy_with_logits(target, output)
     p, least = _probabilities(output), epsilon()
     return -(target * ops.log(p + least) + (1.0 - target) * ops.log(1.0 - p + least))
 

@@ -184,8 +184,8 @@ def py_function(func: Any = None, inp: Any = None, Tout: Any = None, name: str |
 
 def _need_calls(what: str) -> None:
     """Let a `function` that is recorded now be called as Python code every time."""
-    if STATE.trail is not None and STATE.trail.recorder is not None:
-        STATE.trail.recorder.call(what)
+    if inside_function():
+        STATE.trail.recorder.call(what)  # type: ignore[union-attr]  # there is a recorder, as was asked
 
 
 def _typed(made: Any, dtypes: Any) -> Any:

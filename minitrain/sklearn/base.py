@@ -43,8 +43,8 @@ from minitrain.ops.reduction import reduce_sum
 from minitrain.ops.shaping import stack
 from minitrain.sklearn.encoding import (
     TableEncoder,
-    _is_missing,
     is_frame,
+    is_missing,
     is_sparse,
     need_no_dates,
     need_table,
@@ -362,7 +362,7 @@ def _as_array(y: Any) -> Any:
         missing = np.isnat(y)
     elif isinstance(y, (list, tuple)):  # NumPy would make text of a NaN beside text
         is_text = any(isinstance(each, str) for each in y)
-        missing = np.array([_is_missing(each) if is_text else each is None for each in y], bool)
+        missing = np.array([is_missing(each) if is_text else each is None for each in y], bool)
     if missing.any():
         raise NonFiniteError(f"`y` is missing in row {np.argwhere(missing)[0][0]}. Drop the rows that have none.")
     return y

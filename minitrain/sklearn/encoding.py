@@ -87,7 +87,8 @@ def unmasked(x: Any) -> Any:
 # ------------------------------------------------------------------------------------------------- reading a column
 
 
-def _is_missing(value: Any) -> bool:
+def is_missing(value: Any) -> bool:
+    """Whether a value of an object column stands for none: None, NaN, pandas's NA and NaT."""
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return True
     return isinstance(value, (float, np.floating)) and value != value
@@ -158,7 +159,7 @@ def _read_objects(values: Array, name: Any) -> tuple[str, Array]:
 
 def _objects(series: Any) -> Array:
     """The values as objects (n,), None for each that is missing."""
-    present = (None if _is_missing(each) else each for each in series.to_numpy())
+    present = (None if is_missing(each) else each for each in series.to_numpy())
     return np.fromiter(present, dtype=object, count=len(series))
 
 
